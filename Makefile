@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. `make demo` sets up and shows the program at work; `make check` passes all tests.
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+
+.PHONY: all setup build demo check bench lint fuzz static clean
+
+all: build
+
+setup:
+	@tools/setup
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) --buildtype=release -Dtests=false
+
+build: $(BUILD)/build.ninja
+	ninja -C $(BUILD) -j $(JOBS)
+
+demo: setup build
+	/usr/bin/python3 tests/lab/demo.py --agent $(BUILD)/kube-router
+
+check: setup
+	@/usr/bin/python3 tools/check
+
+lint: setup
+	@/usr/bin/python3 tools/check --only lint,tidy
+
+bench: setup
+	@/usr/bin/python3 tools/bench
+
+# FUZZ_SECONDS for each target
+fuzz: setup
+	@/usr/bin/python3 tools/fuzz --seconds $${FUZZ_SECONDS:-60}
+
+static: setup
+	meson setup build-static --buildtype=release -Dtests=false -Dstatic=true --reconfigure
+	ninja -C build-static -j $(JOBS)
+
+clean:
+	rm -rf $(BUILD) build-*
