@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ./lab: one function and one paragraph of arguments for each.
+
+Exit status: 0 done (for `connect`: ok), 1 it failed (refused, timeout, a reason on stderr),
+2 the command line is wrong. `exec` gives that of its command.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from lablib import agent, api, connect, lab, need, ns, peer, pods, show, state
+from lablib.errors import LabError
+
+
+class Usage(Exception):
+    pass
+
+
+def _split(words, mark):
+    """(what stands before mark, what stands after it or None)"""
+    if mark not in words:
+        return words, None
+    i = words.index(mark)
+    return words[:i], words[i + 1 :]
+
+
+def _up(args):
+    path, agent_args = os.path.join(args.root, "build", "kube-router"), []
+    if args.rest is not None:
+        if not args.rest:
+            raise Usage("--agent: the path is missing")
+        path, agent_args = args.rest[0], args.rest[1:]
+    if args.no_agent:
+        if args.rest is not None:
+            raise Usage("--no-agent and --agent exclude each other")
+        path = None
+    made = lab.up(args.name, args.nodes, args.subnets, path, agent_args, args.wait)
+    print(f"lab {made.name}: {args.nodes} nodes, {args.subnets} subnets; state in {made.dir}")
+
+
+def _up_args(p):
+    p.add_argument("--nodes", type=int, default=3, help="1 to 200 (default 3)")
+    p.add_argument("--subnets", type=int, default=1, help="nodes are spread over them in blocks")
+    p.add_argument("--apiserver", choices=["builtin"], default="builtin")
+    p.add_argument("--wait", choices=["all", "health", "none"], default="all",
+                   help="all: /healthz, sessions and routes; health: only /healthz")
+    p.add_argument("--no-agent", action="store_true", help="nodes only")
+    p.epilog = "--agent PATH [ARGS...] must come last: all that follows goes to the agent."
+
+
+def _down(args):
+    lab.down(args.name)
+
+
+def _status(args):
+    found = lab.status(state.Lab.load(args.name))
+    print(json.dumps(found, indent=2) if args.output == "json" else show.status(found))
+
+
+def _output_arg(p):
+    p.add_argument("-o", "--output", choices=["json"], help="for programs")
+
+
+def _read_objects(args):
+    if args.file == "-":
+        return api.parse(sys.stdin.read(), "standard input")
+    try:
+        with open(args.file, encoding="utf-8") as f:
+            return api.parse(f.read(), args.file)
+    except OSError as e:
+        raise LabError(f"{args.file}: {e.strerror}") from None
+
+
+def _apply(args):
+    target = state.Lab.load(args.name)
+    for obj in _read_objects(args):
+        print(f"{api.title(api.apply(target, obj, args.namespace))} applied")
+
+
+def _delete(args):
+    target = state.Lab.load(args.name)
+    for obj in reversed(_read_objects(args)):
+        print(f"{api.title(api.delete_object(target, obj, args.namespace))} deleted")
+
+
+def _file_args(p):
+    p.add_argument("-f", "--file", required=True, help="YAML or JSON; - is standard input")
+    p.add_argument("-n", "--namespace", default="default", help="for objects that name none")
+
+
+def _get(args):
+    target = state.Lab.load(args.name)
+    if args.object:
+        found = api.get(target, args.kind, args.object, args.namespace)
+        rows = [found]
+    else:
+        rows = api.list_all(target, args.kind, None if args.all_namespaces else args.namespace)
+        found = {"apiVersion": "v1", "kind": "List", "items": rows}
+    print(json.dumps(found, indent=2) if args.output == "json" else show.objects(rows))
+
+
+def _get_args(p):
+    p.add_argument("kind")
+    p.add_argument("object", nargs="?", metavar="NAME")
+    p.add_argument("-n", "--namespace", default="default")
+    p.add_argument("-A", "--all-namespaces", action="store_true")
+    _output_arg(p)
+
+
+def _labels(text):
+    out = {}
+    for pair in filter(None, (text or "").split(",")):
+        key, eq, value = pair.partition("=")
+        if not eq or not key:
+            raise Usage(f"--labels {pair!r}: want KEY=VALUE")
+        out[key] = value
+    return out
+
+
+def _ports(text):
+    try:
+        ports = tuple(int(x) for x in text.split(","))
+    except ValueError:
+        ports = ()
+    if not ports or len(ports) > 16 or not all(1 <= p <= 65535 for p in ports):
+        raise Usage(f"--ports {text!r}: want up to 16 numbers, 1 to 65535, with commas")
+    return ports
+
+
+def _pod(args):
+    labels, ports = _labels(args.labels), _ports(args.ports)
+    target = state.Lab.load(args.name)
+    with target.lifecycle(alone=False):
+        if args.delete:
+            found = pods.find(target, args.pod, args.namespace)
+            if found is None:
+                raise LabError(f"there is no pod {args.namespace}/{args.pod}")
+            pods.delete(target, found)
+            return
+        made = pods.create(target, args.pod, args.namespace, args.node, labels, ports)
+        print(f"{made.namespace}/{made.name} {made.node.name} {' '.join(made.ips)}")
+
+
+def _pod_args(p):
+    p.add_argument("pod", metavar="NAME")
+    p.add_argument("-n", "--namespace", default="default")
+    p.add_argument("--node", help="default: the one with the fewest pods")
+    p.add_argument("--labels", help="k=v,...")
+    p.add_argument("--ports", default=",".join(map(str, pods.PORTS)), help="answered, TCP and UDP")
+    p.add_argument("--delete", action="store_true")
+
+
+def _connect(args):
+    target = state.Lab.load(args.name)
+    answer = connect.ask(target, args.source, args.to, args.proto, args.family, args.namespace,
+                         args.timeout)
+    print(answer.text())
+    return 0 if answer.result == "ok" else 1
+
+
+def _connect_args(p):
+    p.add_argument("source", metavar="FROM", help="a pod, node or peer")
+    p.add_argument("to", metavar="TO[:PORT]", help="a pod, node, peer or address")
+    p.add_argument("--proto", choices=["tcp", "udp", "icmp"], default="tcp")
+    p.add_argument("-4", dest="family", action="store_const", const=4)
+    p.add_argument("-6", dest="family", action="store_const", const=6)
+    p.add_argument("-n", "--namespace", default="default", help="of pods given without one")
+    p.add_argument("--timeout", type=float, default=connect.TIMEOUT_S, metavar="S")
+
+
+def _exec(args):
+    if not args.rest:
+        raise Usage("exec: want NODE|POD -- COMMAND...")
+    target = state.Lab.load(args.name)
+    pod = pods.find(target, args.where, args.namespace)
+    host = pod.node if pod else target.host(args.where)
+    if host is None:
+        raise LabError(f"no pod {args.namespace}/{args.where} and no node or peer {args.where!r}")
+    host.need_alive()
+    words = ns.entry(host.pid) + (pod.entry() if pod else []) + args.rest
+    sys.stdout.flush()
+    os.execvpe(words[0], words, ns.environment())
+
+
+def _exec_args(p):
+    p.add_argument("where", metavar="NODE|POD", help="then: -- COMMAND...")
+    p.add_argument("-n", "--namespace", default="default")
+
+
+def _agent(args):
+    target = state.Lab.load(args.name)
+    nodes = target.nodes if args.node == "all" else [target.node(args.node)]
+    if args.rest is not None and args.do not in ("start", "restart"):
+        raise Usage(f"agent {args.do}: takes no arguments after --")
+    if args.do == "log":
+        for node in nodes:
+            with open(node.path("agent.log"), encoding="utf-8", errors="replace") as f:
+                shutil.copyfileobj(f, sys.stdout)
+        return
+    with target.lifecycle(alone=False):
+        for node in nodes:
+            _agent_do(node, args)
+
+
+def _agent_do(node, args):
+    if args.do in ("stop", "kill", "restart"):
+        how = signal.SIGKILL if args.do == "kill" else signal.SIGTERM
+        was = agent.pid_of(node)
+        status = agent.stop(node, how)
+        if was is None and args.do != "restart":
+            raise LabError(f"{node.name}: no agent runs")
+        if was is not None:
+            print(f"{node.name}: agent ended with status {status}")
+    if args.do in ("start", "restart"):
+        agent.start(node, args.path, args.rest)
+
+
+def _agent_args(p):
+    p.add_argument("node", metavar="NODE", help="or: all")
+    p.add_argument("do", choices=["start", "stop", "kill", "restart", "log"])
+    p.add_argument("--path", help="another program than before")
+    p.epilog = "start and restart: -- ARGS... replaces the AGENT ARGS that `up` was given."
+
+
+def _peer(args):
+    target = state.Lab.load(args.name)
+    if args.do == "routes":
+        one = peer.get(target, args.peer)
+        text = json.dumps(peer.routes(one), indent=2) if args.output else peer.routes_text(one)
+        print(text.rstrip())
+        return
+    with target.lifecycle(alone=False):
+        if args.delete:
+            peer.delete(target, args.peer)
+            return
+        if args.kind is None:
+            raise Usage("peer: want --kind bird|gobgp, --delete or `routes`")
+        made = peer.create(target, args.peer, args.kind, args.asn, args.prefix, args.config,
+                           args.subnet, args.node_asn)
+        print(f"{made.name} {made.ip} AS {made.facts['asn']}")
+
+
+def _peer_args(p):
+    p.add_argument("peer", metavar="NAME")
+    p.add_argument("do", nargs="?", choices=["routes"], help="print what it has learned")
+    p.add_argument("--kind", choices=peer.KINDS)
+    p.add_argument("--asn", type=int, default=peer.DEFAULT_ASN, help="its own")
+    p.add_argument("--node-asn", type=int, default=peer.plan.ASN, help="the nodes'")
+    p.add_argument("--prefix", action="append", default=[], help="originated; repeatable")
+    p.add_argument("--subnet", type=int, default=1)
+    p.add_argument("--config", metavar="FILE", help="instead of the generated one")
+    p.add_argument("--delete", action="store_true")
+    _output_arg(p)
+
+
+def _no_args(_):
+    pass
+
+
+# verb -> function, arguments, the word after which everything belongs to another program, help
+VERBS = {
+    "up": (_up, _up_args, "--agent", "make a lab and wait until its agents do their work"),
+    "down": (_down, _no_args, None, "remove a lab, also a half-made one"),
+    "status": (_status, _output_arg, None, "nodes, agents, sessions, routes, pods"),
+    "apply": (_apply, _file_args, None, "create or replace API objects"),
+    "delete": (_delete, _file_args, None, "delete API objects"),
+    "get": (_get, _get_args, None, "print API objects"),
+    "pod": (_pod, _pod_args, None, "make a pod by CNI, with a responder in it; or --delete it"),
+    "connect": (_connect, _connect_args, None, "ask over the network: ok, refused or timeout"),
+    "exec": (_exec, _exec_args, "--", "run a command in a node, peer or pod"),
+    "agent": (_agent, _agent_args, "--", "start, stop, kill, restart a node's agent; its log"),
+    "peer": (_peer, _peer_args, None, "a BIRD or GoBGP router beside the nodes"),
+}
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="./lab", description="A cluster of network namespaces.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, (function, arguments, _, text) in VERBS.items():
+        p = verbs.add_parser(verb, help=text, description=text, allow_abbrev=False)
+        p.add_argument("--name", default="lab", metavar="LAB", help="which lab (default: lab)")
+        arguments(p)
+        p.set_defaults(function=function)
+    return top
+
+
+def main(argv, root):
+    words, rest = argv, None
+    if argv and argv[0] in VERBS and VERBS[argv[0]][2]:
+        words, rest = _split(argv, VERBS[argv[0]][2])
+    args = parser().parse_args(words)
+    args.rest, args.root = rest, root
+    try:
+        need.root()
+        return args.function(args) or 0
+    except Usage as e:
+        print(f"./lab {args.verb}: {e}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 1
+    except (LabError, OSError, subprocess.TimeoutExpired) as e:
+        print(f"./lab {args.verb}: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"./lab {args.verb}: interrupted", file=sys.stderr)
+        return 130

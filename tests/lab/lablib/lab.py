@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole lab: up, down, status."""
+
+import os
+
+from lablib import agent, api, clean, health, infra, need, ns, plan, pods, state
+from lablib.errors import LabError
+
+READY_S = 30
+PEER_FACTS = ("name", "kind", "ip", "asn", "prefixes")
+KERNEL = ("veth", "bridge", "ipset")
+
+
+def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all"):
+    """A lab whose agents do their work. path None: nodes without agents, to start them by hand.
+    After a failure everything stays as it is, to be looked at; down() removes it."""
+    planned = plan.nodes(n_nodes, n_subnets)
+    need.root()
+    need.programs()
+    need.cni_path()
+    need.features(*KERNEL)
+    lab = state.Lab(name)
+    told = None
+    if path is not None:
+        told = {"path": agent.check_path(path), "args": list(args)}
+    with lab.lifecycle(alone=True):
+        if clean.leftovers(lab):
+            raise LabError(f"lab {name!r} exists already; ./lab down --name {name}")
+        lab.create_dir()
+        lab.facts = {"name": name, "subnets": n_subnets, "agent": told, "nodes": [], "peers": {}}
+        lab.save()
+        _build(lab, planned, n_subnets)
+        if told:
+            for node in lab.nodes:
+                agent.start(node)
+            if want != "none":
+                health.wait(lab, want, READY_S)
+    return lab
+
+
+def make_host(lab, name, subnet, ip, label, more=None):
+    """Namespaces of a node or peer; returns its facts. infra.plug() connects it."""
+    host_dir = os.path.join(lab.dir, name)
+    os.makedirs(host_dir)
+    netns = plan.netns(lab.name, label)
+    pid = ns.create(lab.name, name, netns, host_dir)
+    facts = {"name": name, "subnet": subnet, "ip": ip, "netns": netns}
+    return dict(facts, pid=pid, started=state.start_time(pid), **(more or {}))
+
+
+def _build(lab, planned, n_subnets):
+    infra.create(lab, n_subnets)
+    server = infra.start_api(lab)
+    for p in planned:
+        more = {"n": p.n, "pod_cidr": p.pod_cidr}
+        lab.facts["nodes"].append(make_host(lab, p.name, p.subnet, p.ip, p.name, more))
+    for node in lab.nodes:
+        os.mkdir(node.path("pods"))
+    lab.save()
+    infra.plug(lab, lab.nodes)
+    infra.wait_api(lab, server)
+    for p in planned:
+        api.create(lab, plan.node_object(p))
+    for node in lab.nodes:
+        agent.give_kubeconfig(node)
+
+
+def down(name):
+    need.root()
+    lab = state.Lab(name)
+    with lab.lifecycle(alone=True):
+        clean.remove(lab)
+
+
+def status(lab):
+    nodes = []
+    for node in lab.nodes:
+        row = {
+            "name": node.name,
+            "ip": node.ip,
+            "subnet": node.subnet,
+            "podCIDR": node.pod_cidr,
+            "netns": node.facts["netns"],
+            "alive": node.alive(),
+            "agent": agent.describe(node),
+            "pods": [
+                {"namespace": p.namespace, "name": p.name, "ips": p.ips}
+                for p in pods.on_node(node)
+            ],
+        }
+        if row["alive"]:
+            row["healthz"] = health.http_status(node, agent.HEALTH_PORT, "/healthz")
+            row["sessions"] = len(health.sessions(node))
+            row["routes"] = len(health.bgp_routes(node))
+        nodes.append(row)
+    return {
+        "name": lab.name,
+        "dir": lab.dir,
+        "apiserver": {
+            "url": f"https://{plan.API_IP}:{plan.API_PORT}",
+            "socket": lab.api_sock,
+            "alive": api.alive(lab),
+        },
+        "nodes": nodes,
+        "peers": [
+            {"alive": p.alive(), **{k: p.facts[k] for k in PEER_FACTS}}
+            for p in lab.peers
+        ],
+    }
