@@ -323,7 +323,7 @@ static char *put_v6(char *p, const uint8_t bytes[16])
 {
 	unsigned group[IP6_GROUPS], gap, n_gap;
 
-	for (unsigned i = 0; i < IP6_GROUPS; i++)
+	for (size_t i = 0; i < IP6_GROUPS; i++)
 		group[i] = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
 	longest_zeros(group, &gap, &n_gap);
 	for (unsigned i = 0; i < IP6_GROUPS; i++) {

@@ -139,31 +139,22 @@ static void real_write(struct strbuf *out, double v)
 	}
 }
 
-static int key_cmp(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void value_write(struct strbuf *out, const json_t *v);
 
 static void object_write(struct strbuf *out, const json_t *obj)
 {
 	/* the iterator of jansson takes no const, and changes nothing */
 	json_t *o = (json_t *)(uintptr_t)obj;
-	size_t n = 0, n_keys = json_object_size(obj);
-	CLEANUP_FREE const char **keys = xcalloc(n_keys, sizeof(*keys));
+	bool first = true;
 
-	for (void *it = json_object_iter(o); it; it = json_object_iter_next(o, it))
-		keys[n++] = json_object_iter_key(it);
-	assert(n == n_keys);
-	qsort(keys, n, sizeof(*keys), key_cmp);
 	strbuf_putc(out, '{');
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
+	for (void *it = json_object_iter(o); it; it = json_object_iter_next(o, it)) {
+		if (!first)
 			strbuf_putc(out, ',');
-		string_write(out, keys[i], true);
+		first = false;
+		string_write(out, json_object_iter_key(it), true);
 		strbuf_putc(out, ':');
-		value_write(out, json_object_get(obj, keys[i]));
+		value_write(out, json_object_iter_value(it));
 	}
 	strbuf_putc(out, '}');
 }
@@ -208,4 +199,32 @@ static void value_write(struct strbuf *out, const json_t *v)
 void json_doc_write_go(struct strbuf *out, const json_t *doc)
 {
 	value_write(out, doc);
+}
+
+struct member {
+	const char *key;
+	json_t *value; /* a reference */
+};
+
+static int member_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
+}
+
+/* Into a second object in order, and back: jansson's objects iterate as they were filled. */
+void json_object_sort_keys(json_t *obj)
+{
+	size_t n = 0, n_members = json_object_size(obj);
+	CLEANUP_FREE struct member *members = xcalloc(n_members, sizeof(*members));
+	CLEANUP(json_decref) json_t *sorted = json_object();
+
+	for (void *it = json_object_iter(obj); it; it = json_object_iter_next(obj, it))
+		members[n++] =
+			(struct member){ json_object_iter_key(it), json_object_iter_value(it) };
+	assert(n == n_members);
+	qsort(members, n, sizeof(*members), member_cmp);
+	for (size_t i = 0; i < n; i++)
+		(void)json_object_set(sorted, members[i].key, members[i].value);
+	(void)json_object_clear(obj);
+	(void)json_object_update(obj, sorted);
 }

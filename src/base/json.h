@@ -22,8 +22,12 @@ struct json_err {
 /* A reference the caller drops with json_decref(), or NULL with *ret_err filled. */
 json_t *json_doc_parse(const char *text, size_t len, struct json_err *ret_err);
 
-/* Compact, keys in byte order, `<`, `>` and `&` escaped as \u003c..., as Go's encoder writes. */
+/*
+ * Compact, `<`, `>` and `&` escaped as \u003c..., as Go's encoder writes. Keys stay in the order of
+ * the document; json_object_sort_keys() puts those of one object in byte order.
+ */
 void json_doc_write_go(struct strbuf *out, const json_t *doc);
+void json_object_sort_keys(json_t *obj);
 
 /* Appends s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void json_text_write(struct strbuf *out, const char *s);

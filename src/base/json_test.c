@@ -14,7 +14,7 @@ static void test_write_go(void **state)
 		{ "{}", "{}" },
 		{ "[ ]", "[]" },
 		{ "{\"b\":1,\"a\":[true,false,null],\"B\":{\"z\":\"\"}}",
-		  "{\"B\":{\"z\":\"\"},\"a\":[true,false,null],\"b\":1}" },
+		  "{\"b\":1,\"a\":[true,false,null],\"B\":{\"z\":\"\"}}" },
 		{ "[\"<a href='x'>&</a>\"]",
 		  "[\"\\u003ca href='x'\\u003e\\u0026\\u003c/a\\u003e\"]" },
 		{ "[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u007f\"]",
@@ -130,12 +130,27 @@ static void test_text(void **state)
 	}
 }
 
+/* Only the one object; what it holds keeps its order and its identity. */
+static void test_sort_keys(void **state)
+{
+	static const char text[] = "{\"b\":1,\"a\":{\"d\":2,\"c\":3},\"\":null}";
+	struct json_err err;
+	CLEANUP(json_decref) json_t *doc = json_doc_parse(text, sizeof(text) - 1, &err);
+	CLEANUP_STRBUF struct strbuf out = STRBUF_INIT;
+
+	(void)state;
+	CHECK("parsed", doc);
+	json_object_sort_keys(doc);
+	json_object_sort_keys(doc);
+	json_doc_write_go(&out, doc);
+	CHECK_STR("sorted", strbuf_text(&out), "{\"\":null,\"a\":{\"d\":2,\"c\":3},\"b\":1}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_write_go),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_ceilings),
+		cmocka_unit_test(test_write_go), cmocka_unit_test(test_sort_keys),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_text),
 	};
 

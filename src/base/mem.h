@@ -24,7 +24,7 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 	do {                                                                                       \
 		if ((n) == (cap)) {                                                                \
 			(cap) = (cap) ? 2 * (cap) : 8;                                             \
-			(v) = xreallocarray((v), (cap), sizeof(*(v)));                             \
+			(v) = xreallocarray((v), (cap), sizeof(__typeof__(*(v))));                 \
 		}                                                                                  \
 	} while (0)
 

@@ -30,7 +30,9 @@ bool str_ends(const char *s, const char *suffix)
 /* The C library's follows the locale; names of the protocols we speak do not. */
 static char ascii_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	if (c >= 'A' && c <= 'Z')
+		c = (char)(c - 'A' + 'a');
+	return c;
 }
 
 bool str_eq_nocase(const char *a, const char *b)
