@@ -25,7 +25,8 @@ struct ipset_key {
 struct ipset_value {
 	uint8_t type;        /* enum ipset_type */
 	uint8_t family;      /* enum ip_family */
-	uint8_t has_timeout; /* created with `timeout 0`: members carry a timeout, by default none */
+	uint8_t has_timeout; /* created with `timeout 0`: members carry a timeout, by default none
+			      */
 	uint8_t unused;
 	uint32_t maxelem; /* 0: the kernel's default (65536) */
 };

@@ -40,22 +40,23 @@ struct row_op {
 struct row_sink {
 	void *arg;
 	/*
-	 * Exactly once per operation. err is 0 or -errno; text names the cause for the log ("" if there
-	 * is none; valid during the call). EEXIST on add and ENOENT on delete are success: the
-	 * reconciler reports 0 for them.
+	 * Exactly once per operation. err is 0 or -errno; text names the cause for the log ("" if
+	 * there is none; valid during the call). EEXIST on add and ENOENT on delete are success:
+	 * the reconciler reports 0 for them.
 	 */
 	void (*result)(void *arg, uint32_t tag, int err, const char *text);
 	/*
-	 * A row of ours was seen, by a dump or by an event of the kernel. Echoes of our own operations
-	 * are better left out: one that comes late counts as drift and costs a needless repair.
+	 * A row of ours was seen, by a dump or by an event of the kernel. Echoes of our own
+	 * operations are better left out: one that comes late counts as drift and costs a needless
+	 * repair.
 	 */
 	void (*present)(void *arg, struct bytes key, struct bytes value);
 	/* A row is known to be gone (event of the kernel). Unknown keys are ignored. */
 	void (*absent)(void *arg, struct bytes key);
 	/*
-	 * A dump began / ended: rows present before dump_begin that were not seen again are absent. With
-	 * err (-errno) nothing is concluded, and the engine asks for a dump again later. A reconciler may
-	 * dump unasked (its audit, ENOBUFS).
+	 * A dump began / ended: rows present before dump_begin that were not seen again are absent.
+	 * With err (-errno) nothing is concluded, and the engine asks for a dump again later. A
+	 * reconciler may dump unasked (its audit, ENOBUFS).
 	 */
 	void (*dump_begin)(void *arg);
 	void (*dump_end)(void *arg, int err);
@@ -67,8 +68,8 @@ struct reconciler_ops {
 	/* The operations and the bytes they point to are valid during the call only. */
 	void (*apply)(void *self, const struct row_op *ops, size_t n);
 	/*
-	 * Starts a dump; answers with dump_begin, present..., dump_end, now or later. Asked while a dump
-	 * runs: begin again, or run another one after it.
+	 * Starts a dump; answers with dump_begin, present..., dump_end, now or later. Asked while a
+	 * dump runs: begin again, or run another one after it.
 	 */
 	void (*dump)(void *self);
 };
