@@ -385,6 +385,8 @@ static void proc_spawn(struct bgp_proc *p)
 	(void)close(fd[1]);
 	p->link = bgp_link_new(p->loop, fd[0], &events);
 	proc_introduce(p);
+	if (p->events.started)
+		p->events.started(p->events.arg);
 }
 
 void bgp_proc_start(struct bgp_proc *p)

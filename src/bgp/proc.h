@@ -30,6 +30,11 @@ struct bgp_proc_events {
 	void (*peer)(void *arg, const struct bgp_peer_status *status);
 	/* The process ended: what it told is old, what it was told is forgotten. */
 	void (*lost)(void *arg);
+	/*
+	 * A process can be spoken to (again): what was refused with -EAGAIN meanwhile may be sent.
+	 * May be NULL.
+	 */
+	void (*started)(void *arg);
 };
 
 struct bgp_proc *bgp_proc_new(struct ev_loop *loop, const struct bgp_proc_conf *conf,

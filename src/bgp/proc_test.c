@@ -22,7 +22,7 @@ struct side {
 	struct bgp_proc *proc;
 	struct row_sink peers, announcements;
 	struct ip_addr addr;
-	unsigned results, failures, lost;
+	unsigned results, failures, lost, started;
 	char failure[128];
 	struct bgp_best best;
 	bool has_best;
@@ -128,7 +128,14 @@ static void on_lost(void *arg)
 	check_goal();
 }
 
-static void side_start(struct side *s, const char *addr)
+static void on_started(void *arg)
+{
+	struct side *s = arg;
+
+	s->started++;
+}
+
+static void side_init(struct side *s, const char *addr)
 {
 	const struct bgp_proc_events events = {
 		.arg = s,
@@ -136,6 +143,7 @@ static void side_start(struct side *s, const char *addr)
 		.best_gone = on_best_gone,
 		.peer = on_peer,
 		.lost = on_lost,
+		.started = on_started,
 	};
 	const struct row_sink sink = {
 		.arg = s,
@@ -155,6 +163,11 @@ static void side_start(struct side *s, const char *addr)
 	bgp_proc_peers(s->proc).ops->attach(bgp_proc_peers(s->proc).self, &sink);
 	bgp_proc_announcements(s->proc).ops->attach(bgp_proc_announcements(s->proc).self, &sink);
 	CHECK("listens", bgp_proc_bind(s->proc, &why) == 0);
+}
+
+static void side_start(struct side *s, const char *addr)
+{
+	side_init(s, addr);
 	bgp_proc_start(s->proc);
 }
 
@@ -289,6 +302,21 @@ static void test_bad_row_is_refused_with_a_reason(void **state)
 	bgp_proc_free(a.proc);
 }
 
+static void test_row_before_the_start(void **state)
+{
+	(void)state;
+	side_init(&a, "127.17.9.1");
+	want_peer(&a, &b);
+	CHECK("refused while there is no process", a.results == 1 && a.failures == 1);
+	CHECK("not started", a.started == 0);
+	bgp_proc_start(a.proc);
+	CHECK("the time to send it again", a.started == 1);
+	side_stop(&a, &a_gone);
+	b_gone = true;
+	wait_for("it ends", both_gone);
+	bgp_proc_free(a.proc);
+}
+
 static void test_port_in_use(void **state)
 {
 	struct bgp_proc_events events = { 0 };
@@ -316,6 +344,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_processes),
 		cmocka_unit_test(test_bad_row_is_refused_with_a_reason),
+		cmocka_unit_test(test_row_before_the_start),
 		cmocka_unit_test(test_port_in_use),
 	};
 	int failed;

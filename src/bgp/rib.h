@@ -21,7 +21,7 @@ struct bgp_rib;
 struct bgp_rib_entry;
 
 /* Most announcements of this node; each VIP is one. */
-#define BGP_RIB_LOCAL_MAX ((size_t)100000)
+#define BGP_RIB_LOCAL_MAX BGP_ANNOUNCEMENTS_MAX
 
 #define BGP_RIB_GEN_MASK 0xffffffu /* a dead path does not outlive 16 million sessions */
 

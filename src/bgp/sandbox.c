@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -127,7 +128,6 @@ static const int allowed[] = {
 	SYS_getsockopt,
 	SYS_setsockopt,
 	SYS_fcntl,
-	SYS_ioctl, /* FIONBIO, FIONREAD; the descriptors there are offer nothing else */
 	SYS_epoll_ctl,
 	SYS_epoll_pwait,
 	SYS_ppoll,
@@ -182,7 +182,8 @@ static const int deadly[] = {
 	SYS_io_uring_setup,
 };
 
-#define FILTER_MAX 192
+#define FILTER_MAX       192
+#define SOCKET_TYPE_MASK 0xf /* the rest of the argument are flags (SOCK_CLOEXEC ...) */
 
 struct filter {
 	struct sock_filter insn[FILTER_MAX];
@@ -213,10 +214,23 @@ static void put(struct filter *f, struct sock_filter insn)
 static void put_argument_rules(struct filter *f)
 {
 	/* socket(): TCP over IP only, nothing raw, no netlink. */
-	put(f, SKIP_UNLESS(SYS_socket, 5));
+	put(f, SKIP_UNLESS(SYS_socket, 9));
 	put(f, LOAD(args[0]));
 	put(f, SKIP_IF(AF_INET, 2));
 	put(f, SKIP_IF(AF_INET6, 1));
+	put(f, RETURN(DENY));
+	put(f, LOAD(args[1]));
+	put(f, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE_MASK));
+	put(f, SKIP_UNLESS(SOCK_STREAM, 1));
+	put(f, RETURN(ALLOW));
+	put(f, RETURN(DENY));
+	/* ioctl(): what the loop asks of a descriptor. stderr may be a terminal, which does more.
+	 */
+	put(f, SKIP_UNLESS(SYS_ioctl, 6));
+	put(f, LOAD(args[1]));
+	put(f, SKIP_IF(FIONBIO, 3));
+	put(f, SKIP_IF(FIONREAD, 2));
+	put(f, SKIP_IF(FIOCLEX, 1));
 	put(f, RETURN(DENY));
 	put(f, RETURN(ALLOW));
 	/* mmap(), mprotect(): never executable */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -66,6 +67,29 @@ static int try_netlink(void)
 static int try_unix(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 && errno == EPERM ? 0 : 1;
+}
+
+static int try_udp(void)
+{
+	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0 && errno == EPERM ? 0 : 1;
+}
+
+static int try_raw(void)
+{
+	return socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP) < 0 && errno == EPERM ? 0 : 1;
+}
+
+/* What a terminal as stderr would take as typed by the operator. */
+static int try_typing(void)
+{
+	return ioctl(2, TIOCSTI, "x") < 0 && errno == EPERM ? 0 : 1;
+}
+
+static int try_ioctls_of_the_loop(void)
+{
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return ioctl(fd, FIONBIO, &on) == 0 && ioctl(fd, FIOCLEX) == 0 ? 0 : 1;
 }
 
 static int try_port_179(void)
@@ -133,6 +157,10 @@ static void test_filter(void **state)
 		{ "memory works", try_memory, 0 },
 		{ "netlink is refused", try_netlink, 0 },
 		{ "UNIX sockets are refused", try_unix, 0 },
+		{ "UDP sockets are refused", try_udp, 0 },
+		{ "raw sockets are refused", try_raw, 0 },
+		{ "typing into the terminal is refused", try_typing, 0 },
+		{ "what the loop asks of descriptors works", try_ioctls_of_the_loop, 0 },
 		{ "executable memory is refused", try_executable_memory, 0 },
 		{ "fork is refused", try_fork, 0 },
 		{ "uid 0 is refused", try_setuid, 0 },

@@ -24,7 +24,6 @@
  * from, hence none comes from within a call of speaker.h.
  */
 
-#define PEERS_MAX       ((size_t)10000)
 #define LISTENERS_MAX   ((size_t)64)
 #define ACCEPT_PER_TURN 64
 #define ACCEPT_PAUSE_US (1 * US_PER_S) /* after EMFILE and the like: polling would spin */
@@ -33,6 +32,12 @@
 #define RIB_PER_TURN   ((size_t)2048)
 #define SEND_PER_TURN  ((size_t)4096) /* marks of Adj-RIB-Outs */
 #define PEERS_PER_TURN ((size_t)256)  /* peers that get to send; states reported */
+
+/*
+ * A state may say "End-of-RIB": then what it ends must have been reported. So states wait while
+ * decisions are left, but not longer than a peer can keep us deciding.
+ */
+#define REPORT_TURNS_MAX 256u
 
 struct listener {
 	struct bgp_speaker *speaker;
@@ -49,6 +54,7 @@ struct bgp_speaker {
 	struct map peers; /* by struct ip_addr */
 	struct bgp_own own;
 	struct list report, work; /* of struct bgp_peer */
+	unsigned report_turns;    /* that the reports have waited */
 	struct listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct bgp_speaker_stats stats;
@@ -142,7 +148,10 @@ static void speaker_run(void *arg)
 	bool is_more = bgp_rib_run(s->host.rib, RIB_PER_TURN);
 
 	run_sends(s);
-	run_reports(s);
+	if (!is_more || ++s->report_turns >= REPORT_TURNS_MAX) {
+		s->report_turns = 0;
+		run_reports(s);
+	}
 	if (is_more || !list_is_empty(&s->work) || !list_is_empty(&s->report))
 		ev_task_post(s->task);
 }
@@ -261,7 +270,7 @@ int bgp_speaker_peer_set(struct bgp_speaker *s, const struct bgp_peer_conf *conf
 	struct bgp_peer_conf full = bgp_peer_conf_full(conf);
 	const char *why = bgp_peer_conf_check(&full);
 
-	if (!why && !p && s->peers.n >= PEERS_MAX)
+	if (!why && !p && s->peers.n >= BGP_PEERS_MAX)
 		why = "addr: too many peers";
 	if (why) {
 		*ret_why = why;
@@ -364,8 +373,13 @@ int bgp_speaker_announce(struct bgp_speaker *s, const struct ip_prefix *prefix,
 		old_nexthop = old->announce.nexthop;
 	attrs[0] = announce_attrs(s, announce, false);
 	attrs[1] = announce_attrs(s, announce, true);
-	r = attrs[0] && attrs[1] ? bgp_rib_local_set(s->host.rib, prefix, announce, attrs)
-				 : -ENOSPC;
+	if (attrs[0] && attrs[1]) {
+		r = bgp_rib_local_set(s->host.rib, prefix, announce, attrs);
+	} else {
+		bgp_attrs_unref(s->host.attrs, attrs[0]);
+		bgp_attrs_unref(s->host.attrs, attrs[1]);
+		r = -ENOSPC;
+	}
 	if (r < 0) {
 		*ret_why = "prefix: too many announcements or attributes";
 		return r;

@@ -68,9 +68,9 @@ static void end(struct fixture *f)
 	bgp_attr_table_free(f->attrs);
 }
 
-/* The script announces n prefixes (n <= 1000) with these attributes. */
-static void script_announce(struct fixture *f, const struct ip_prefix *prefixes, size_t n,
-			    const char *nexthop, uint32_t asn, uint32_t med)
+/* The script announces n prefixes (n <= 1000) with these attributes. Time does not pass yet. */
+static void script_put(struct fixture *f, const struct ip_prefix *prefixes, size_t n,
+		       const char *nexthop, uint32_t asn, uint32_t med)
 {
 	uint8_t path[16];
 	struct wr pw = wr_init(path, sizeof(path)), w = wr_init(buf, sizeof(buf));
@@ -90,6 +90,20 @@ static void script_announce(struct fixture *f, const struct ip_prefix *prefixes,
 	CHECK("fits", bgp_update_encode(&w, &f->wire, a, prefixes, n) == n);
 	bgp_attrs_unref(f->attrs, a);
 	test_script_send(f->fd, buf, w.len);
+}
+
+static void script_eor(struct fixture *f, unsigned family)
+{
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	bgp_eor_encode(&w, (uint8_t)family);
+	test_script_send(f->fd, buf, w.len);
+}
+
+static void script_announce(struct fixture *f, const struct ip_prefix *prefixes, size_t n,
+			    const char *nexthop, uint32_t asn, uint32_t med)
+{
+	script_put(f, prefixes, n, nexthop, asn, med);
 	run_ms(f, 1);
 }
 
@@ -149,6 +163,33 @@ static void test_learn(void **state)
 	run_ms(&f, 1);
 	expect_log(&f, "session lost", "2001:db8:2::/64 gone\n");
 	CHECK("none", f.p->source->n_paths == 0 && !f.n->last.got_eor);
+	end(&f);
+}
+
+/* Who keeps routes over a restart lets go of them at End-of-RIB: it must not run ahead. */
+static void test_end_of_rib_comes_after_the_routes(void **state)
+{
+	enum { BATCHES = 8, BATCH = 800 };
+	struct ip_prefix prefixes[BATCH];
+	struct fixture f;
+
+	(void)state;
+	start(&f, 64512, 0);
+	connect_peer(&f);
+	for (unsigned b = 0; b < BATCHES; b++) {
+		for (unsigned i = 0; i < BATCH; i++) {
+			struct ip_addr a = ip_v4(0x0a000000u + (0x40000u + b * BATCH + i) * 256);
+
+			prefixes[i] = ip_prefix_make(&a, 24);
+		}
+		script_put(&f, prefixes, BATCH, "10.0.0.200", 0, 1);
+	}
+	script_eor(&f, BGP_AF_IPV4);
+	script_eor(&f, BGP_AF_IPV6);
+	run_ms(&f, 10);
+	CHECK("all came", f.n->n_best == BATCHES * BATCH);
+	CHECK("End-of-RIB was told", f.n->last.got_eor);
+	CHECK("after them", f.n->n_best_at_eor == BATCHES * BATCH);
 	end(&f);
 }
 
@@ -451,6 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_learn),
+		cmocka_unit_test(test_end_of_rib_comes_after_the_routes),
 		cmocka_unit_test(test_import_policy),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_prefix_limit),

@@ -117,6 +117,7 @@ static void on_best(void *arg, const struct bgp_best *b)
 	struct test_node *n = arg;
 	char prefix[IP_PREFIX_FMT_MAX], nexthop[IP_ADDR_FMT_MAX], peer[IP_ADDR_FMT_MAX];
 
+	n->n_best++;
 	strbuf_fmt(&n->log, "%s via %s from %s\n", ip_prefix_fmt(prefix, &b->prefix),
 		   ip_fmt(nexthop, &b->nexthop), ip_fmt(peer, &b->peer));
 }
@@ -133,6 +134,8 @@ static void on_peer(void *arg, const struct bgp_peer_status *st)
 {
 	struct test_node *n = arg;
 
+	if (st->got_eor && !n->last.got_eor)
+		n->n_best_at_eor = n->n_best;
 	n->last = *st;
 	n->n_reports++;
 }

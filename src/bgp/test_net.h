@@ -21,6 +21,7 @@ struct test_node {
 	struct strbuf log;           /* best routes, one line each */
 	struct bgp_peer_status last; /* of the last peer report */
 	unsigned n_reports;
+	unsigned n_best, n_best_at_eor; /* best routes told; how many when End-of-RIB was */
 };
 
 struct test_net {

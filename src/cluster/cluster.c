@@ -43,6 +43,29 @@ static void index_add(struct cluster *c, const char *name, const struct node *n)
 	}
 }
 
+static int index_heir(void *arg, const char *key, const void *obj)
+{
+	index_add(arg, key, obj);
+	return 0;
+}
+
+/*
+ * An address that several Nodes have belongs to the first of them. When that one goes the others
+ * are asked; as Nodes rarely lose an address, each such time costs a walk.
+ */
+static void index_inherit(struct cluster *c, const struct node *old)
+{
+	struct node_ips ips;
+
+	node_ips_get(old, &ips, NULL);
+	for (size_t i = 0; i < ips.n; i++) {
+		if (map_get(&c->by_ip, &ips.v[i], sizeof(ips.v[i])))
+			continue;
+		(void)kube_watch_walk(c->nodes, index_heir, c);
+		return;
+	}
+}
+
 static void on_changed(void *arg, const char *key, const void *old, const void *now)
 {
 	struct cluster *c = arg;
@@ -51,6 +74,8 @@ static void on_changed(void *arg, const char *key, const void *old, const void *
 		index_del(c, key, old);
 	if (now)
 		index_add(c, key, now);
+	if (old)
+		index_inherit(c, old);
 	c->events.node(c->events.arg, key);
 }
 

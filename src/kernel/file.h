@@ -3,7 +3,8 @@
 /*
  * Reconciler of whole files that already exist (the CNI configuration): replaced at once (temporary
  * file, fsync, rename in the same directory), mode and owner kept, and only when the content
- * differs. Files are never created where there was none, and never removed.
+ * differs. Files are never created where there was none, and never removed; a symbolic
+ * link stays one, what it points at is replaced.
  *
  * Row: key is the path, value the content; neither is terminated.
  */

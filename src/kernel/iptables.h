@@ -18,7 +18,7 @@ struct ev_loop;
 struct kernel_iptables;
 
 /* A dump of our own accord this often (less up to a quarter): who else writes there is not told. */
-#define IPT_AUDIT_US (60 * (int64_t)1000000)
+#define IPT_AUDIT_US (300 * (int64_t)1000000)
 
 struct ipt_conf {
 	bool ipv4, ipv6; /* families wanted; rows of the others fail */

@@ -241,6 +241,23 @@ static void test_bad_rows_alone(void **state)
 	host_fini(&h);
 }
 
+/* The first table of a failed call is done: its rows must not be sent a second time. */
+static void test_partial_call_doubles_nothing(void **state)
+{
+	struct host h;
+
+	(void)state;
+	host_init(&h);
+	dump(&h);
+	rig_op(&h.rig, accept_key(IP_V4), OUT);
+	rig_op(&h.rig, rig_key(IP_V4, "nat", "KUBE-TBAD", IPT_SLOT_CHAIN), "-j NOSUCH\n");
+	apply(&h);
+	CHECK_STR("good", h.rig.text[0], "");
+	CHECK("bad", h.rig.err[1] == -EIO);
+	CHECK("once", model_chain_get(&h.v4, "filter", "FORWARD")->rules.n == 1);
+	host_fini(&h);
+}
+
 static void test_chance_failure_is_tried_again(void **state)
 {
 	struct host h;
@@ -348,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_old_version),
 		cmocka_unit_test(test_one_call_for_all),
 		cmocka_unit_test(test_bad_rows_alone),
+		cmocka_unit_test(test_partial_call_doubles_nothing),
 		cmocka_unit_test(test_chance_failure_is_tried_again),
 		cmocka_unit_test(test_nobodys_fault),
 		cmocka_unit_test(test_refused_rows),

@@ -13,6 +13,8 @@
 #define BGP_PORT               179
 #define BGP_HOLD_S_DEFAULT     90
 #define BGP_PREFIX_MAX_DEFAULT 100000 /* prefixes accepted of one peer */
+#define BGP_PEERS_MAX          ((size_t)10000)
+#define BGP_ANNOUNCEMENTS_MAX  ((size_t)100000) /* of this node; each VIP is one */
 
 enum bgp_state {
 	BGP_STATE_NONE, /* never stored; what an unfilled cell of the state table holds */

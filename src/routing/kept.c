@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #define KEPT_TICK_US US_PER_S
+#define KEPT_SOON_US (100 * US_PER_MS)
 
 static void kept_add(struct routing *r, const struct ip_prefix *prefix,
 		     const struct ip_addr *gateway)
@@ -24,6 +25,9 @@ static void kept_add(struct routing *r, const struct ip_prefix *prefix,
 		.deadline = mono_add_us(ev_now(r->deps.loop), r->opt.restart_time_us),
 	};
 
+	if (r->learned.n + r->kept.n >= ROUTING_PREFIXES_MAX &&
+	    !map_get(&r->kept, prefix, sizeof(*prefix)))
+		return;
 	free(map_put(&r->kept, prefix, sizeof(*prefix), xmemdup(&k, sizeof(k))));
 	routing_dirty_route(r, prefix);
 	if (!ev_timer_is_set(r->kept_tick))
@@ -60,15 +64,37 @@ void routing_kept_from_learned(struct routing *r)
 	r->learned = (struct map)MAP_INIT;
 	map_for_each (&learned, i) {
 		CLEANUP_FREE struct bgp_best *best = map_at(&learned, i, NULL, NULL);
+		struct route_value unused;
 
-		kept_add(r, &best->prefix, &best->nexthop);
+		/* What was refused has no route to keep. */
+		if (routing_judge(r, &best->prefix, &best->nexthop, &unused) == ROUTE_WANTED)
+			kept_add(r, &best->prefix, &best->nexthop);
+		else
+			routing_dirty_route(r, &best->prefix);
 	}
 	map_fini(&learned);
 }
 
+/*
+ * The peer that announces routes via this gateway. Its session may be of another family than the
+ * gateway: then the Node that has the gateway is asked for its primary address.
+ */
+static const struct peer_known *peer_of(const struct routing *r, const struct ip_addr *gateway)
+{
+	const struct peer_known *known = map_get(&r->status, gateway, sizeof(*gateway));
+	const char *name = cluster_node_of_ip(r->deps.cluster, gateway);
+	const struct node *n = name ? cluster_node(r->deps.cluster, name) : NULL;
+	struct node_ips ips;
+
+	if (known || !n)
+		return known;
+	node_ips_get(n, &ips, NULL);
+	return map_get(&r->status, &ips.primary, sizeof(ips.primary));
+}
+
 static struct kept_facts kept_facts(const struct routing *r, const struct ip_addr *gateway)
 {
-	const struct peer_known *peer = map_get(&r->status, gateway, sizeof(*gateway));
+	const struct peer_known *peer = peer_of(r, gateway);
 	struct kept_facts facts = {
 		.is_node = cluster_node_of_ip(r->deps.cluster, gateway) != NULL,
 		.is_peer = peer != NULL,
@@ -83,10 +109,20 @@ static struct kept_facts kept_facts(const struct routing *r, const struct ip_add
 	return facts;
 }
 
+/* Looking costs as much as there are kept routes: when all peers come at once, not for each. */
+void routing_kept_check_soon(struct routing *r)
+{
+	if (r->kept.n == 0 || r->kept_soon)
+		return;
+	r->kept_soon = true;
+	ev_timer_set(r->kept_tick, KEPT_SOON_US);
+}
+
 void routing_kept_check(struct routing *r)
 {
 	struct mono now = ev_now(r->deps.loop);
 
+	r->kept_soon = false;
 	for (size_t i = r->kept.n; i-- > 0;) { /* backwards: a deletion moves the last one here */
 		const void *key;
 		struct kept_route *k = map_at(&r->kept, i, &key, NULL);

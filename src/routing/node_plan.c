@@ -82,8 +82,13 @@ static void want_peer(struct node_want *w, const struct routing_self *self, cons
 	w->peer.prefix_max = BGP_PREFIX_MAX_DEFAULT;
 }
 
-void node_plan(const struct routing_self *self, const struct node *n, bool is_self,
-	       struct node_want *ret, struct strbuf *problems)
+static void note_no_address(struct strbuf *problems)
+{
+	note(problems, "status.addresses: no usable InternalIP or ExternalIP");
+}
+
+void node_plan(const struct routing_self *self, const struct node *n, struct node_want *ret,
+	       struct strbuf *problems)
 {
 	struct node_ips ips;
 	struct node_pod_cidrs cidrs;
@@ -92,10 +97,27 @@ void node_plan(const struct routing_self *self, const struct node *n, bool is_se
 	node_ips_get(n, &ips, problems);
 	node_pod_cidrs_get(n, &cidrs, problems);
 	if (ip_is_none(&ips.primary)) {
-		note(problems, "status.addresses: no usable InternalIP or ExternalIP");
+		note_no_address(problems);
 		return;
 	}
 	want_members(ret, self, &ips, &cidrs);
-	if (!is_self)
-		want_peer(ret, self, n, &ips, problems);
+	want_peer(ret, self, n, &ips, problems);
+}
+
+void node_plan_self(const struct routing_self *self, const struct node_pod_cidrs *cidrs,
+		    const struct node *n, struct node_want *ret, struct strbuf *problems)
+{
+	struct node_ips ips = self->ips;
+	struct node_pod_cidrs told;
+
+	memset(ret, 0, sizeof(*ret));
+	if (n) {
+		node_pod_cidrs_get(n, &told, problems); /* for its problems */
+		node_ips_get(n, &ips, problems);
+		if (ip_is_none(&ips.primary)) {
+			note_no_address(problems);
+			ips = self->ips;
+		}
+	}
+	want_members(ret, self, &ips, cidrs);
 }

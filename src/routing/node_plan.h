@@ -33,9 +33,13 @@ struct node_want {
 	struct bgp_peer_conf peer;
 };
 
+/* Of another node. Faults of the object are appended to problems. Cannot fail. */
+void node_plan(const struct routing_self *self, const struct node *n, struct node_want *ret,
+	       struct strbuf *problems);
+
 /*
- * is_self: n is this node's own object (members, but no peer). Faults of the object are appended to
- * problems. Cannot fail.
+ * Of this node: members, no peer. cidrs are those in use here. n is its object, NULL if it was
+ * deleted: pods run on, so what was known last goes on to hold.
  */
-void node_plan(const struct routing_self *self, const struct node *n, bool is_self,
-	       struct node_want *ret, struct strbuf *problems);
+void node_plan_self(const struct routing_self *self, const struct node_pod_cidrs *cidrs,
+		    const struct node *n, struct node_want *ret, struct strbuf *problems);

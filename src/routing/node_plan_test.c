@@ -60,7 +60,7 @@ static void check_members(const char *name, const struct routing_self *self, con
 	struct node_want w;
 	char text[1024];
 
-	node_plan(self, n, false, &w, &problems);
+	node_plan(self, n, &w, &problems);
 	members_text(text, sizeof(text), &w);
 	CHECK_STR(name, text, want);
 	CHECK_STR(name, strbuf_text(&problems), "");
@@ -84,6 +84,46 @@ static void test_members(void **state)
 	check_members("without a pod CIDR its addresses are not in the set either", &v4, &n, "");
 }
 
+static void test_members_of_this_node(void **state)
+{
+	static const char *const other[] = { "172.20.9.0/24" };
+	static const struct node_address own[] = { { NODE_ADDRESS_INTERNAL_IP, "192.168.1.1" },
+						   { NODE_ADDRESS_INTERNAL_IP, "192.168.1.8" } };
+	const struct node present = NODE(own, other),
+			  bare = { .pod_cidrs = other, .n_pod_cidrs = 1 };
+	const struct {
+		const char *name;
+		const struct node *n;
+		const char *want, *problem;
+	} rows[] = {
+		{ "addresses of its object, CIDRs in use", &present,
+		  "kube-router-pod-subnets=172.20.0.0/24 kube-router-node-ips=192.168.1.1/32 "
+		  "kube-router-node-ips=192.168.1.8/32",
+		  "" },
+		{ "deleted: pods run on and still leave the cluster", NULL,
+		  "kube-router-pod-subnets=172.20.0.0/24 kube-router-node-ips=192.168.1.1/32", "" },
+		{ "without addresses: those known last", &bare,
+		  "kube-router-pod-subnets=172.20.0.0/24 kube-router-node-ips=192.168.1.1/32",
+		  "status.addresses: no usable InternalIP or ExternalIP" },
+	};
+	const struct routing_self self = self_v4();
+	struct node_pod_cidrs cidrs = { .n = 1 };
+
+	(void)state;
+	CHECK("CIDR", ip_prefix_parse("172.20.0.0/24", &cidrs.v[0]) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_STRBUF struct strbuf problems = STRBUF_INIT;
+		struct node_want w;
+		char text[1024];
+
+		node_plan_self(&self, &cidrs, rows[i].n, &w, &problems);
+		members_text(text, sizeof(text), &w);
+		CHECK_STR(rows[i].name, text, rows[i].want);
+		CHECK_STR(rows[i].name, strbuf_text(&problems), rows[i].problem);
+		CHECK(rows[i].name, !w.has_peer);
+	}
+}
+
 static void test_bad_cidr_is_left_out(void **state)
 {
 	/* the reference put it into the IPv6 list and broke that set for every node */
@@ -94,18 +134,18 @@ static void test_bad_cidr_is_left_out(void **state)
 	struct node_want w;
 
 	(void)state;
-	node_plan(&self, &n, false, &w, &problems);
+	node_plan(&self, &n, &w, &problems);
 	CHECK("the good one is there", w.n_members == 2);
 	CHECK("named", strstr(strbuf_text(&problems), "spec.podCIDRs[0]: \"nonsense\"") != NULL);
 }
 
-static bool plan_peer(const struct routing_self *self, const struct node *n, bool is_self,
+static bool plan_peer(const struct routing_self *self, const struct node *n,
 		      struct bgp_peer_conf *ret)
 {
 	CLEANUP_STRBUF struct strbuf problems = STRBUF_INIT;
 	struct node_want w;
 
-	node_plan(self, n, is_self, &w, &problems);
+	node_plan(self, n, &w, &problems);
 	*ret = w.peer;
 	return w.has_peer;
 }
@@ -119,19 +159,18 @@ static void test_peer(void **state)
 	struct bgp_peer_conf p;
 
 	(void)state;
-	CHECK("full mesh", plan_peer(&self, &n, false, &p));
+	CHECK("full mesh", plan_peer(&self, &n, &p));
 	CHECK("address", ip_same(&p.addr, &want) && ip_same(&p.local_addr, &local));
 	CHECK("conf", p.remote_asn == 64512 && p.role == BGP_PEER_NODE && p.hold_s == 90);
 	CHECK("v4 only", p.families == BGP_AF_IPV4);
 	CHECK("both families of the target",
-	      plan_peer(&self, &dual, false, &p) && p.families == (BGP_AF_IPV4 | BGP_AF_IPV6));
-	CHECK("not ourselves", !plan_peer(&self, &n, true, &p));
-	CHECK("not over another family", !plan_peer(&self, &v6, false, &p));
+	      plan_peer(&self, &dual, &p) && p.families == (BGP_AF_IPV4 | BGP_AF_IPV6));
+	CHECK("not over another family", !plan_peer(&self, &v6, &p));
 	self.ips.primary = want;
-	CHECK("not our own address", !plan_peer(&self, &n, false, &p));
+	CHECK("not our own address", !plan_peer(&self, &n, &p));
 	self = self_v4();
 	self.ibgp = false;
-	CHECK("not without iBGP", !plan_peer(&self, &n, false, &p));
+	CHECK("not without iBGP", !plan_peer(&self, &n, &p));
 }
 
 static void test_peer_without_mesh(void **state)
@@ -156,7 +195,7 @@ static void test_peer_without_mesh(void **state)
 
 		n.meta.annotations = &note;
 		n.meta.n_annotations = rows[i].asn ? 1 : 0;
-		CHECK(rows[i].name, plan_peer(&self, &n, false, &p) == rows[i].want);
+		CHECK(rows[i].name, plan_peer(&self, &n, &p) == rows[i].want);
 	}
 }
 
@@ -164,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_members_of_this_node),
 		cmocka_unit_test(test_bad_cidr_is_left_out),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_without_mesh),

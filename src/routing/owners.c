@@ -44,9 +44,12 @@ void routing_plan_node(void *arg, const char *owner, struct claims *c)
 	const struct node *n = cluster_node(r->deps.cluster, owner);
 	struct node_want w;
 
-	if (!n)
+	if (str_eq(owner, cluster_self_name(r->deps.cluster)))
+		node_plan_self(&r->self, &r->cidrs, n, &w, &problems);
+	else if (n)
+		node_plan(&r->self, n, &w, &problems);
+	else
 		return;
-	node_plan(&r->self, n, str_eq(owner, cluster_self_name(r->deps.cluster)), &w, &problems);
 	for (size_t i = 0; i < w.n_members; i++)
 		claim(c, r->deps.tables.members, BYTES(w.members[i]), (struct bytes){ "", 0 });
 	if (w.has_peer)
@@ -68,6 +71,19 @@ void routing_self_facts(const struct routing *r, struct self_facts *ret)
 		return;
 	(void)str_copy(ret->interface, sizeof(ret->interface), a->ifname);
 	ret->mtu = a->mtu;
+}
+
+static void changes_problem(const struct self_changes *changes, struct claims *c)
+{
+	if (changes->primary)
+		claims_problem(c, "the primary address of this Node changed; sessions and "
+				  "listeners keep the old one until a restart");
+	if (changes->family)
+		claims_problem(c, "this Node has addresses of other families than at the start; "
+				  "they are not used until a restart");
+	if (changes->no_cidr)
+		claims_problem(c, "this Node has no usable pod CIDR any more; the old ones stay "
+				  "in use");
 }
 
 static void claim_cni(struct routing *r, const struct self_facts *facts, struct claims *c)
@@ -125,24 +141,25 @@ void routing_plan_self(void *arg, const char *owner, struct claims *c)
 		claim(c, r->announcements, BYTES(w.announcements[i].prefix),
 		      BYTES(w.announcements[i].announce));
 	claim_cni(r, &facts, c);
+	changes_problem(&r->changes, c);
 	if (problems.len)
 		claims_problem(c, "%s", strbuf_text(&problems));
 }
 
 /* --- route/PREFIX --- */
 
-enum route_verdict routing_judge(const struct routing *r, const struct bgp_best *best,
-				 struct route_value *ret)
+enum route_verdict routing_judge(const struct routing *r, const struct ip_prefix *prefix,
+				 const struct ip_addr *nexthop, struct route_value *ret)
 {
 	const struct node_ips *ips = &r->self.ips;
 	struct route_facts facts = {
 		.nexthop_on_link =
-			kernel_addr_onlink(r->deps.addrs, ips->v, ips->n, &best->nexthop) != NULL,
+			kernel_addr_onlink(r->deps.addrs, ips->v, ips->n, nexthop) != NULL,
 	};
 
 	for (size_t i = 0; i < r->cidrs.n; i++)
-		facts.covered_by_own_cidr |= ip_prefix_covers(&r->cidrs.v[i], &best->prefix);
-	return route_plan(&best->prefix, &best->nexthop, &facts, ret);
+		facts.covered_by_own_cidr |= ip_prefix_covers(&r->cidrs.v[i], prefix);
+	return route_plan(prefix, nexthop, &facts, ret);
 }
 
 void routing_plan_route(void *arg, const char *owner, struct claims *c)
@@ -161,11 +178,12 @@ void routing_plan_route(void *arg, const char *owner, struct claims *c)
 	if (!best) {
 		if (!kept)
 			return;
-		value.gateway = kept->gateway;
-		claim(c, r->deps.tables.routes, BYTES(prefix), BYTES(value));
+		/* Judged anew: addresses and own CIDRs may have changed since it was made. */
+		if (routing_judge(r, &prefix, &kept->gateway, &value) == ROUTE_WANTED)
+			claim(c, r->deps.tables.routes, BYTES(prefix), BYTES(value));
 		return;
 	}
-	verdict = routing_judge(r, best, &value);
+	verdict = routing_judge(r, &best->prefix, &best->nexthop, &value);
 	if (verdict == ROUTE_WANTED) {
 		claim(c, r->deps.tables.routes, BYTES(prefix), BYTES(value));
 	} else if (verdict != ROUTE_OFF_SUBNET ||
@@ -205,5 +223,13 @@ void routing_dirty_all(struct routing *r)
 		const struct bgp_best *best = map_at(&r->learned, i, NULL, NULL);
 
 		routing_dirty_route(r, &best->prefix);
+	}
+	map_for_each (&r->kept, i) {
+		struct ip_prefix prefix;
+		const void *key;
+
+		(void)map_at(&r->kept, i, &key, NULL);
+		memcpy(&prefix, key, sizeof(prefix));
+		routing_dirty_route(r, &prefix);
 	}
 }

@@ -6,6 +6,8 @@
 enum route_verdict route_plan(const struct ip_prefix *dst, const struct ip_addr *nexthop,
 			      const struct route_facts *facts, struct route_value *ret)
 {
+	if (dst->len == 0)
+		return ROUTE_DEFAULT;
 	if (dst->addr.family != nexthop->family)
 		return ROUTE_FAMILY_DIFFERS;
 	if (facts->covered_by_own_cidr)
@@ -22,6 +24,8 @@ const char *route_verdict_text(enum route_verdict v)
 	switch (v) {
 	case ROUTE_WANTED:
 		return "wanted";
+	case ROUTE_DEFAULT:
+		return "a default route; this node keeps its own";
 	case ROUTE_FAMILY_DIFFERS:
 		return "next hop and destination are of different families";
 	case ROUTE_OFF_SUBNET:

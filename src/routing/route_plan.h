@@ -10,6 +10,7 @@
 /* Why there is no route; in the order they are judged. */
 enum route_verdict {
 	ROUTE_WANTED,
+	ROUTE_DEFAULT,        /* a default route; the speaker refuses it, too */
 	ROUTE_FAMILY_DIFFERS, /* next hop and destination are of different families */
 	ROUTE_OFF_SUBNET,     /* the next hop is in no subnet of this node: needs a tunnel */
 	ROUTE_OWN_CIDR,       /* it is (part of) this node's own pod CIDR */

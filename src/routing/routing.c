@@ -20,8 +20,6 @@
 
 #define LISTEN_WAIT_MIN_US (500 * US_PER_MS)
 #define LISTEN_WAIT_MAX_US (30 * US_PER_S)
-#define ROUTES_MAX         ((size_t)1 << 20)
-#define PEERS_MAX          ((size_t)16 << 10)
 
 /* --- what the BGP process tells --- */
 
@@ -30,10 +28,11 @@ static void on_best(void *arg, const struct bgp_best *best)
 	struct routing *r = arg;
 	const struct ip_prefix *key = &best->prefix;
 
-	if (r->learned.n >= ROUTES_MAX && !map_get(&r->learned, key, sizeof(*key))) {
+	if (r->learned.n + r->kept.n >= ROUTING_PREFIXES_MAX &&
+	    !map_get(&r->learned, key, sizeof(*key)) && !map_get(&r->kept, key, sizeof(*key))) {
 		LOG_LIMIT(log_warning,
 			  "routing: too many learned prefixes, one is left out max=%zu",
-			  ROUTES_MAX);
+			  ROUTING_PREFIXES_MAX);
 		return;
 	}
 	r->best_changes++;
@@ -51,17 +50,34 @@ static void on_best_gone(void *arg, const struct ip_prefix *prefix)
 	routing_dirty_route(r, prefix);
 }
 
+/* Peers that are wanted no more tell nothing of their end. */
+static void status_sweep(struct routing *r)
+{
+	for (size_t i = r->status.n; i-- > 0;) { /* backwards: a deletion moves the last one here */
+		const void *key;
+		struct ip_addr addr;
+
+		(void)map_at(&r->status, i, &key, NULL);
+		memcpy(&addr, key, sizeof(addr));
+		if (!table_have(r->peers, (struct bytes){ &addr, sizeof(addr) }).data)
+			free(map_del(&r->status, &addr, sizeof(addr)));
+	}
+}
+
 static void on_peer(void *arg, const struct bgp_peer_status *status)
 {
 	struct routing *r = arg;
 	const struct peer_known known = { .st = *status, .at = ev_now(r->deps.loop) };
 
-	if (r->status.n >= PEERS_MAX && !map_get(&r->status, &status->addr, sizeof(status->addr)))
+	if (r->status.n >= BGP_PEERS_MAX &&
+	    !map_get(&r->status, &status->addr, sizeof(status->addr)))
+		status_sweep(r);
+	if (r->status.n >= BGP_PEERS_MAX &&
+	    !map_get(&r->status, &status->addr, sizeof(status->addr)))
 		return;
 	free(map_put(&r->status, &status->addr, sizeof(status->addr),
 		     xmemdup(&known, sizeof(known))));
-	if (r->kept.n)
-		routing_kept_check(r);
+	routing_kept_check_soon(r);
 }
 
 static void status_clear(struct routing *r)
@@ -77,6 +93,15 @@ static void on_lost(void *arg)
 
 	status_clear(r);
 	routing_kept_from_learned(r);
+	engine_table_lost(r->peers);
+	engine_table_lost(r->announcements);
+}
+
+/* Rows that failed while there was no process need not wait for their next try. */
+static void on_started(void *arg)
+{
+	struct routing *r = arg;
+
 	engine_table_lost(r->peers);
 	engine_table_lost(r->announcements);
 }
@@ -108,6 +133,7 @@ void routing_start(struct routing *r, bool random_fully)
 {
 	r->random_fully = random_fully;
 	routing_kept_adopt(r);
+	(void)routing_own_addrs_refresh(r);
 	routing_dirty_all(r);
 	try_listen(r);
 }
@@ -119,54 +145,22 @@ void routing_stop(struct routing *r, void (*done)(void *arg), void *arg)
 	bgp_proc_stop(r->bgp, done, arg);
 }
 
-static bool is_same_addresses(const struct node_ips *a, const struct node_ips *b)
-{
-	return a->n == b->n && memcmp(a->v, b->v, a->n * sizeof(a->v[0])) == 0;
-}
-
-/* Own addresses and pod CIDRs, from the own Node. True if anything is different now. */
-static bool self_refresh(struct routing *r)
-{
-	CLEANUP_STRBUF struct strbuf problems = STRBUF_INIT;
-	const struct node *n = cluster_self(r->deps.cluster);
-	struct node_pod_cidrs cidrs;
-	struct node_ips ips;
-	bool changed;
-
-	if (!n)
-		return false; /* deleted: what we have keeps the pods going */
-	node_pod_cidrs_get(n, &cidrs, NULL);
-	node_ips_get(n, &ips, &problems);
-	changed = cidrs.n != r->cidrs.n ||
-		  memcmp(cidrs.v, r->cidrs.v, cidrs.n * sizeof(cidrs.v[0])) != 0;
-	r->cidrs = cidrs;
-	if (!ip_same(&ips.primary, &r->self.ips.primary)) {
-		log_warning("routing: the primary address of this Node changed; sessions and "
-			    "listeners keep the old one until a restart node=%s",
-			    cluster_self_name(r->deps.cluster));
-		return changed;
-	}
-	changed |= !is_same_addresses(&ips, &r->self.ips);
-	r->self.ips = ips;
-	r->self.has4 = !ip_is_none(&ips.best4);
-	r->self.has6 = !ip_is_none(&ips.best6);
-	return changed;
-}
-
 void routing_node_changed(struct routing *r, const char *name)
 {
-	if (str_eq(name, cluster_self_name(r->deps.cluster)) && self_refresh(r)) {
+	if (str_eq(name, cluster_self_name(r->deps.cluster)) && routing_self_refresh(r)) {
+		(void)routing_own_addrs_refresh(r);
 		routing_dirty_all(r);
 		return;
 	}
 	engine_dirty(r->node_owner, name);
-	if (r->kept.n)
-		routing_kept_check(r);
+	routing_kept_check_soon(r);
 }
 
+/* Each pod's interface comes with an address of its own: most changes are nothing to us. */
 void routing_addrs_changed(struct routing *r)
 {
-	routing_dirty_all(r);
+	if (routing_own_addrs_refresh(r))
+		routing_dirty_all(r);
 }
 
 /* --- construction --- */
@@ -256,6 +250,7 @@ static int make_bgp(struct routing *r, char **ret_why)
 		.best_gone = on_best_gone,
 		.peer = on_peer,
 		.lost = on_lost,
+		.started = on_started,
 	};
 	struct ip_addr listen[2];
 	struct bgp_proc_conf conf = {
@@ -307,7 +302,7 @@ static void register_with_engine(struct routing *r)
 		.name = "bgp-peers",
 		.help = "BGP peers wanted",
 		.stage = STAGE_BGP_PEERS,
-		.max_rows = PEERS_MAX,
+		.max_rows = BGP_PEERS_MAX,
 		.key_fmt = peer_key_fmt,
 		.value_fmt = peer_value_fmt,
 	};
@@ -315,7 +310,7 @@ static void register_with_engine(struct routing *r)
 		.name = "bgp-announcements",
 		.help = "prefixes this node announces",
 		.stage = STAGE_ANNOUNCEMENTS,
-		.max_rows = ROUTES_MAX,
+		.max_rows = BGP_ANNOUNCEMENTS_MAX,
 		.key_fmt = route_key_fmt, /* a prefix, too */
 		.value_fmt = announce_value_fmt,
 	};
@@ -376,6 +371,7 @@ void routing_free(struct routing *r)
 	map_fini(&r->learned);
 	map_fini(&r->kept);
 	status_clear(r);
+	free(r->own_addrs);
 	free(r->router_id);
 	free(r->cni_path);
 	free(r);
@@ -447,7 +443,8 @@ void routing_learned_walk(struct routing *r,
 		const struct bgp_best *best = map_at(&r->learned, i, NULL, NULL);
 		struct route_value unused;
 
-		fn(arg, best, route_verdict_text(routing_judge(r, best, &unused)));
+		fn(arg, best,
+		   route_verdict_text(routing_judge(r, &best->prefix, &best->nexthop, &unused)));
 	}
 }
 
