@@ -30,7 +30,6 @@
 #define CNI_PATH_ENV     "KUBE_ROUTER_CNI_CONF_FILE"
 #define CNI_PATH_DEFAULT "/etc/cni/net.d/10-kuberouter.conf"
 #define ACCOUNT_DIR      "/var/run/secrets/kubernetes.io/serviceaccount"
-#define BRIDGE_SYSCTL    "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 /* There once br_netfilter is, as a module or built in. */
 #define BRIDGE_SYSCTL "/proc/sys/net/bridge/bridge-nf-call-iptables"

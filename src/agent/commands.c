@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operators' commands: what `kube-router status` and `kube-router table` show. The keys of the JSON
- * form are an interface; docs/commands.md lists them.
+ * form are an interface: keys are added, and not renamed.
  */
 #include <stdio.h>
 #include <string.h>

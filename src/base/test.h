@@ -22,6 +22,7 @@
 		if (!(cond)) {                                                                     \
 			print_error("%s:%d: %s: %s\n", __FILE__, __LINE__, (name), #cond);         \
 			fail();                                                                    \
+			__builtin_unreachable(); /* cmocka does not say so itself */               \
 		}                                                                                  \
 	} while (0)
 /* The same for texts, showing both. */
