@@ -129,6 +129,7 @@ static void on_idle(void *arg)
 	struct agent *a = arg;
 
 	health_set_ready(a->health, true);
+	agent_metrics_pass(a);
 }
 
 static void on_engine_ready(void *arg)
@@ -325,18 +326,34 @@ static int serve(struct agent *a, char **ret_why)
 }
 
 /*
- * br_netfilter brings the sysctls that make bridged traffic pass iptables. Where they are, nothing
- * is to be loaded: a kernel with all of it built in need not come with a list of modules.
+ * br_netfilter brings the sysctls that make bridged traffic pass iptables; where they are, nothing
+ * is to be loaded. ip_tables is what the legacy variant loads by modprobe itself, which is out of
+ * reach once the rights are dropped; other hosts lack it, so its absence is no news. What the
+ * kernel asks for by itself (ip_set, xt_*) needs nothing from us.
  */
-static int take_and_drop_rights(char **ret_why)
+static void load_modules(void)
 {
+	static const char *const for_legacy[] = { "ip_tables", "ip6_tables" };
 	CLEANUP_FREE char *why = NULL;
-	const char *what;
-	int r = access(BRIDGE_SYSCTL, F_OK) < 0 ? kernel_module_load("br_netfilter", &why) : 0;
 
-	if (r < 0)
+	if (access(BRIDGE_SYSCTL, F_OK) < 0 && kernel_module_load("br_netfilter", &why) < 0)
 		log_warning("agent: kernel module not loaded module=br_netfilter cause=\"%s\"",
 			    why);
+	for (size_t i = 0; i < ARRAY_LEN(for_legacy); i++) {
+		CLEANUP_FREE char *cause = NULL;
+
+		if (kernel_module_load(for_legacy[i], &cause) < 0)
+			log_debug(2, "agent: kernel module not loaded module=%s cause=\"%s\"",
+				  for_legacy[i], cause);
+	}
+}
+
+static int take_and_drop_rights(char **ret_why)
+{
+	const char *what;
+	int r;
+
+	load_modules();
 	r = privileges_drop(&what);
 	if (r < 0)
 		*ret_why = xasprintf("cannot %s: %s", what, strerror(-r));

@@ -17,6 +17,14 @@
 
 struct kernel_addr;
 
+/* A histogram of the passes that sent operations for one table. */
+struct pass_timing {
+	struct metric *histogram;
+	uint64_t n_operations; /* of the table, when last looked at */
+};
+
+#define AGENT_PASS_TIMINGS 3
+
 struct agent {
 	const struct options *opt;
 	struct ev_loop *loop;
@@ -26,6 +34,7 @@ struct agent {
 	struct health_component *routing_health, *routes_health, *metrics_health;
 	struct http_server *health_server, *metrics_server;
 	struct metrics *metrics;
+	struct pass_timing pass_timings[AGENT_PASS_TIMINGS];
 	struct control *control;
 	struct kube_client *client;
 	struct cluster *cluster;
@@ -47,6 +56,8 @@ struct agent {
 /* --- metrics.c --- */
 
 void agent_metrics_register(struct agent *a);
+/* A pass is over: its time goes to the histograms of the tables it changed. */
+void agent_metrics_pass(struct agent *a);
 
 /* --- commands.c --- */
 

@@ -196,7 +196,8 @@ struct engine {
 	size_t n_heap, heap_cap;
 
 	struct engine_callbacks on_ready, on_idle;
-	bool started, start_over; /* start_over: ENGINE_START_WAIT_US passed */
+	bool started, start_over; /* start_over: ENGINE_START_WAIT_US passed without an answer */
+	bool ready_is_due;        /* it passed and a table is still not known */
 	bool is_ready;
 	bool idle_due;    /* a pass ended since on_idle was called */
 	bool is_planning; /* inside plan(): it may not call back in */

@@ -28,7 +28,7 @@ static void ready_check(struct engine *e)
 		if (!e->started)
 			return;
 		for (size_t i = 0; i < e->n_tables; i++) {
-			if (!e->tables[i]->known)
+			if (!e->tables[i]->known && !e->ready_is_due)
 				return;
 		}
 		e->is_ready = true;
@@ -77,15 +77,21 @@ static void start_timer(void *arg)
 {
 	struct engine *e = arg;
 
-	if (engine_may_pass(e))
+	if (e->is_ready)
 		return;
-	e->start_over = true;
+	/* A kernel without one feature must not keep a node from all the others. */
+	e->ready_is_due = true;
+	e->start_over = !engine_may_pass(e);
 	for (size_t i = 0; i < e->n_tables; i++) {
-		if (!e->tables[i]->answered)
-			log_warning("engine: first dump has no answer, going on table=%s",
-				    e->tables[i]->desc->name);
+		if (!e->tables[i]->known)
+			log_err("engine: table cannot be read, going on without it table=%s "
+				"cause=\"%s\"",
+				e->tables[i]->desc->name,
+				e->tables[i]->answered ? "its dump fails" : "no answer");
 	}
-	engine_kick(e);
+	ev_task_post(e->work);
+	if (e->start_over)
+		engine_kick(e);
 }
 
 struct engine *engine_new(struct ev_loop *loop)

@@ -126,7 +126,11 @@ void claims_problem(struct claims *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Dumps every table; passes run when all first dumps are in (or failed and are being retried). */
 void engine_start(struct engine *e);
-/* Called once, when every table had its first dump. Rows are adopted by then. */
+/*
+ * Called once, when every table had its first dump; rows are adopted by then. At the latest
+ * ENGINE_START_WAIT_US after the start: a table that cannot be read is logged, its rows wait for
+ * its dump, and the others go on.
+ */
 void engine_on_ready(struct engine *e, void (*fn)(void *arg), void *arg);
 /* Present but unclaimed rows of ours may be removed from now on. */
 void engine_table_release(struct table *t);

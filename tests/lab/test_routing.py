@@ -174,6 +174,9 @@ def test_metrics(mesh):
             'state="established"} 1') in text
     assert "\nkube_router_host_routes_synced 2\n" in text
     assert "\nprocess_resident_memory_bytes " in text
+    for name in ("controller_bgp_internal_peers", "controller_routes", "host_routes"):
+        assert f"\n# TYPE kube_router_{name}_sync_time histogram\n" in text
+        assert f"\nkube_router_{name}_sync_time_count 0\n" not in text
 
 
 # --- what changes ---
@@ -238,13 +241,14 @@ def test_own_node_deleted_and_registered_anew(lab):
     lab.eventually(two.routes, *ROUTES, has={one.pod_cidr: None})
     assert [members(one, "kube-router-pod-subnets"), members(one, "kube-router-node-ips")] == sets
 
-    lab.api.create(node_object("node1", one.ip))
+    bad = {"kube-router.io/pod-cidrs": "not-yet"}
+    lab.api.create(node_object("node1", one.ip, one.pod_cidr, annotations=bad))
     lab.eventually(lambda: [p["owner"] for p in one.show("status")["problems"]
                             if "no usable pod CIDR" in p["text"]] == ["self/node1"])
     assert members(one, "kube-router-pod-subnets") == sets[0]
     assert one.pod_cidr in [row["key"] for row in one.show("table", "bgp-announcements")["rows"]]
 
-    change_cidr(lab, "node1", one.pod_cidr)
+    lab.api.patch("nodes", "node1", {"metadata": {"annotations": {key: None for key in bad}}})
     lab.eventually(lambda: [p["text"] for p in one.show("status")["problems"]] == [])
     lab.eventually(two.routes, *ROUTES, has={one.pod_cidr: {"gateway": one.ip}}, within=30)
 
@@ -338,6 +342,32 @@ def test_bgp_process_killed_comes_back(lab):
     lab.eventually(lambda: [p["state"] for p in one.show("status")["peers"]]
                    == ["established"] * 2, within=30)
     lab.eventually(lambda: a.connect(b).result == "ok")
+    assert len(one.routes(*ROUTES)) == 2
+
+
+LISTENER = ("import socket, time; s = socket.socket();"
+            "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1);"
+            "s.bind(('%s', 179)); s.listen(); time.sleep(600)")
+
+
+def test_bgp_port_taken(lab):
+    """Routes stay, the end comes at once, and with the port free the sessions come back."""
+    one = lab.node(1)
+    lab.eventually(lambda: len(one.routes(*ROUTES)) == 2)
+    one.agent.stop()
+    one.exec("sh", "-c", 'exec "$@" >/dev/null 2>&1 & echo $! >/run/taken', "sh",
+             "/usr/bin/python3", "-c", LISTENER % one.ip)
+    one.agent.start()
+    lab.eventually(lambda: "BGP cannot start" in one.agent.log)
+    status = one.show("status")
+    assert not status["bgpListening"] and status["kept"] == 2 and len(one.routes(*ROUTES)) == 2
+    start = time.monotonic()
+    assert one.agent.stop() == 0 and time.monotonic() - start < 2
+    one.agent.start()
+    lab.eventually(lambda: not one.show("status")["bgpListening"])
+    one.exec("sh", "-c", "kill $(cat /run/taken)")
+    lab.eventually(lambda: len(one.sessions()) == 2, within=30)
+    lab.eventually(lambda: one.show("status")["kept"] == 0)
     assert len(one.routes(*ROUTES)) == 2
 
 
