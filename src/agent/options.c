@@ -63,7 +63,7 @@ static int check_durations(const struct options *o, char **error)
 		{ "bgp-graceful-restart-time", o->bgp_graceful_restart_time, 1, 4095 * NS_PER_S,
 		  "greater than 0 and at most 4095s" },
 		{ "bgp-graceful-restart-deferral-time", o->bgp_graceful_restart_deferral_time, 1,
-		  18 * 3600 * NS_PER_S, "greater than 0 and at most 18h" },
+		  (int64_t)18 * 3600 * NS_PER_S, "greater than 0 and at most 18h" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -144,7 +144,7 @@ static void file_dump(void *self)
 	for (size_t i = 0; i < f->paths.n; i++) {
 		const char *path = f->paths.v[i];
 		CLEANUP_FREE char *text = NULL;
-		size_t len;
+		size_t len = 0;
 
 		if (kernel_file_read(path, &text, &len) == 0)
 			f->sink.present(f->sink.arg, (struct bytes){ path, strlen(path) },

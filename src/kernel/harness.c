@@ -29,7 +29,8 @@ static void child_exec(char *const *argv, int out)
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(out >= 0 ? out : null, STDOUT_FILENO);
 	(void)dup2(null, STDERR_FILENO);
-	(void)execvp(argv[0], argv);
+	if (argv[0])
+		(void)execvp(argv[0], argv);
 	_exit(127);
 }
 

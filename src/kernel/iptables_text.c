@@ -237,7 +237,7 @@ const char *ipt_error_line(char *buf, size_t size, const char *text, size_t len)
 	for (size_t i = 0; i < said.len; i++) {
 		unsigned char c = (unsigned char)said.text[i];
 
-		buf[i] = c < 0x20 || c == 0x7f ? ' ' : said.text[i];
+		buf[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : said.text[i]);
 	}
 	buf[said.len] = '\0';
 	return buf;

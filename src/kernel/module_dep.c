@@ -31,7 +31,7 @@ static bool next_piece(struct piece *rest, const char *separators, struct piece 
 
 static char fold(char c)
 {
-	return c == '-' ? '_' : c;
+	return (char)(c == '-' ? '_' : c);
 }
 
 /* "kernel/net/bridge/br_netfilter.ko.xz" is the module br_netfilter. */

@@ -270,6 +270,7 @@ static uint64_t header_number(const uint8_t *value, size_t len, uint64_t max)
 	return str_to_u64(text, 10, max, &n) == 0 ? n : 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's prototype */
 static int cb_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *arg)
@@ -337,6 +338,7 @@ static int cb_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's prototype */
 static ssize_t cb_body(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len,
 		       uint32_t *flags, nghttp2_data_source *source, void *arg)
 {

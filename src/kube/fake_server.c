@@ -114,6 +114,7 @@ static int on_headers(nghttp2_session *session, const nghttp2_frame *frame, void
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's prototype */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *arg)
@@ -212,6 +213,7 @@ struct fake_request *fake_server_request(struct fake_server *s, size_t i)
 	return &s->requests[i];
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's prototype */
 static ssize_t body_read(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len,
 			 uint32_t *flags, nghttp2_data_source *source, void *arg)
 {

@@ -26,6 +26,8 @@ static void on_changed(void *arg, const char *key, const void *old, const void *
 	struct live *l = arg;
 	const struct node *n = now ? now : old;
 
+	if (!n)
+		return;
 	printf("%s %s version=%s podCIDR=%s addresses=%zu labels=%zu annotations=%zu count=%zu\n",
 	       !old  ? "added"
 	       : now ? "changed"

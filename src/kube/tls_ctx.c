@@ -46,6 +46,7 @@ static BIO *bio_of(const struct kube_secret *s)
 }
 
 /* Never asks for a passphrase on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the library's prototype */
 static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
 	(void)buf;

@@ -73,6 +73,7 @@ static struct chunk *chunk_for(struct nl_batch *b, size_t len)
 
 	if (!c || c->n_msgs == NL_CHUNK_MSGS || c->len + len > NL_CHUNK_BYTES) {
 		GROW(b->chunks, b->n_chunks, b->cap_chunks);
+		assert(b->chunks);
 		c = &b->chunks[b->n_chunks++];
 		*c = (struct chunk){ .first_msg = b->n_msgs };
 	}

@@ -40,13 +40,15 @@ static void want_sysctl(struct self_want *w, const char *path, const char *value
 
 /* An empty text is wanted, too: it says that no rule of this slot shall be there. */
 static void want_rules(struct self_want *w, struct arena *a, enum ip_family family,
-		       const char *table, const char *chain, enum ipt_slot slot,
-		       struct strbuf *text)
+		       enum ipt_slot slot, const struct strbuf *text)
 {
+	bool is_forward = slot == IPT_SLOT_FORWARD_ACCEPT;
 	size_t i = w->n_rules++;
 
-	(void)str_copy(w->rules[i].key.table, sizeof(w->rules[i].key.table), table);
-	(void)str_copy(w->rules[i].key.chain, sizeof(w->rules[i].key.chain), chain);
+	(void)str_copy(w->rules[i].key.table, sizeof(w->rules[i].key.table),
+		       is_forward ? "filter" : "nat");
+	(void)str_copy(w->rules[i].key.chain, sizeof(w->rules[i].key.chain),
+		       is_forward ? "FORWARD" : "POSTROUTING");
 	w->rules[i].key.family = (uint8_t)family;
 	w->rules[i].key.slot = (uint8_t)slot;
 	w->rules[i].value = arena_strdup(a, strbuf_text(text));
@@ -65,10 +67,10 @@ static void want_family(struct self_want *w, struct arena *a, enum ip_family fam
 			: "net/bridge/bridge-nf-call-ip6tables",
 		    "1");
 	hostrules_forward(&forward, BRIDGE_NAME, facts->interface);
-	want_rules(w, a, family, "filter", "FORWARD", IPT_SLOT_FORWARD_ACCEPT, &forward);
+	want_rules(w, a, family, IPT_SLOT_FORWARD_ACCEPT, &forward);
 	if (opt->pod_egress)
 		hostrules_pod_egress(&egress, (uint8_t)family, opt->random_fully);
-	want_rules(w, a, family, "nat", "POSTROUTING", IPT_SLOT_POD_EGRESS, &egress);
+	want_rules(w, a, family, IPT_SLOT_POD_EGRESS, &egress);
 }
 
 static void want_announcements(struct self_want *w, const struct routing_self *self,
