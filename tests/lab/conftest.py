@@ -92,11 +92,11 @@ def _factory(request):
     holder, made = request.node, []
     holder.labs = made
 
-    def make(nodes=3, subnets=1, agent_args=(), agent="under test", wait="all"):
+    def make(nodes=3, subnets=1, agent_args=(), agent="under test", wait="all", **more):
         path = request.getfixturevalue("agent_path") if agent == "under test" else agent
         name = f"t{os.getpid()}x{next(_number)}"
         made.append(_named(name))
-        made[-1] = labs.up(name, nodes, subnets, path, agent_args, wait)
+        made[-1] = labs.up(name, nodes, subnets, path, agent_args, wait, **more)
         return testlab.TestLab(made[-1])
 
     yield make
@@ -114,8 +114,8 @@ def _named(name):
 
 @pytest.fixture
 def lab_factory(request, lab_root):
-    """lab_factory(nodes=3, subnets=1, agent_args=[...]) makes one more lab. agent=None: nodes
-    without agents; agent=PATH: another than the one under test."""
+    """lab_factory(nodes=3, subnets=1, agent_args=[...], families="46") makes one more lab.
+    agent=None: nodes without agents; agent=PATH: another than the one under test."""
     yield from _factory(request)
 
 

@@ -5,19 +5,21 @@ The agent is the child of a small shell in the node, which writes its exit statu
 NODE/agent.exit. The pid we remember is the shell's; the agent's own is looked up when needed.
 """
 
+import errno
 import json
 import os
 import select
 import signal
 import time
 
-from lablib import ns, state
+from lablib import ns, plan, state
 from lablib.errors import LabError
 
 STOP_S = 15  # SIGTERM to exit
 HEALTH_PORT = 20244
 SUPERVISE = '"$@"; echo $? >"$0.new"; mv "$0.new" "$0"'
-# What the lab adds by itself. AGENT ARGS come later on the command line, so they win.
+# What the lab adds by itself, unless AGENT ARGS have the same flag: some flags are lists, to which
+# a second occurrence would add.
 OWN_ARGS = (
     "--run-router=true",
     "--run-firewall=false",
@@ -34,6 +36,18 @@ def check_path(path):
     if not os.access(path, os.X_OK):
         raise LabError(f"agent {path}: not executable")
     return os.path.abspath(path)
+
+
+def own_args(families, args):
+    """The lab's flags that args do not replace."""
+    out = [f"--kubeconfig={ns.OWN_DIR}/kubeconfig", *OWN_ARGS]
+    if families != (4,):
+        out += [f"--enable-ipv{f}={str(f in families).lower()}" for f in (4, 6)]
+    if 4 not in families:
+        out.append("--router-id=generate")  # there is no IPv4 address to take it from
+    out += [f"--service-cluster-ip-range={plan.SERVICE_RANGES[f]}" for f in families]
+    told = {arg.partition("=")[0] for arg in args}
+    return [a for a in out if a.partition("=")[0] not in told]
 
 
 def environment(node):
@@ -107,7 +121,7 @@ def start(node, path=None, args=None):
         path = check_path(path or told["path"])
         _offer(node, path)
         args = list(told.get("args", []) if args is None else args)
-        argv = [ns.seen(path), f"--kubeconfig={ns.OWN_DIR}/kubeconfig", *OWN_ARGS, *args]
+        argv = [ns.seen(path), *own_args(node.lab.families, args), *args]
         log = node.path("agent.log")
         with open(log, "a", encoding="utf-8") as f:
             f.write(f"=== lab: start {json.dumps(argv)}\n")
@@ -141,8 +155,11 @@ def wait_gone(pid, seconds):
     """True when the process is gone within the time."""
     try:
         fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
+    except OSError as e:
+        # EINVAL: the number is still in use, but no longer by a process (it ends this moment)
+        if e.errno in (errno.ESRCH, errno.EINVAL):
+            return True
+        raise
     try:
         poll = select.poll()
         poll.register(fd, select.POLLIN)

@@ -5,6 +5,7 @@ Tests that want to see an API error as such use client() itself.
 """
 
 import contextlib
+import os
 
 import yaml
 
@@ -109,6 +110,39 @@ def list_all(lab, kind, namespace=None):
 def set_status(lab, kind, name, status, namespace="default"):
     with _told(f"status of {kind} {namespace}/{name}"):
         client(lab).patch(kind, name, {"status": status}, namespace, "status")
+
+
+def patch(lab, kind, name, change, namespace="default"):
+    with _told(f"{kind} {namespace}/{name}"):
+        client(lab).patch(kind, name, change, namespace)
+
+
+def fault(lab, mode, **values):
+    """The server's faults, as they stand afterwards."""
+    with _told(f"api {mode}"):
+        return client(lab).fault(mode, **values)
+
+
+def stats(lab):
+    with _told("api stats"):
+        return client(lab).stats()
+
+
+def find_service(lab, name, namespace):
+    """The Service object, or None."""
+    try:
+        return client(lab).get("services", name, namespace)
+    except ApiError as e:
+        if e.status == 404:
+            return None
+        raise LabError(f"service {namespace}/{name}: {e.message}") from None
+
+
+def kubectl_environment(lab):
+    """kubectl reaches the server as the agents do, by TLS; nothing is cached between labs."""
+    home = os.path.join(lab.dir, "api", "home")
+    os.makedirs(home, exist_ok=True)
+    return dict(os.environ, KUBECONFIG=os.path.join(lab.dir, "api", "kubeconfig"), HOME=home)
 
 
 def need_namespace(lab, name):

@@ -13,16 +13,21 @@ import signal
 import subprocess
 import sys
 
-from lablib import agent, api, connect, lab, need, ns, peer, pods, show, state
-from lablib.errors import LabError
-
-
-class Usage(Exception):
-    pass
+from lablib import agent, api, lab, need, ns, peer, plan, pods, show, state
+from lablib import guest, verbs_api, verbs_net, verbs_node, verbs_pod, verbs_policy
+from lablib.errors import LabError, Usage
 
 
 def _split(words, mark):
-    """(what stands before mark, what stands after it or None)"""
+    """(what stands before mark, what stands after it or None). An empty mark: all behind the verb
+    and --name LAB belongs to the other program."""
+    if mark == "":
+        n = 1
+        if words[1:2] == ["--name"]:
+            n = 3
+        elif words[1:] and words[1].startswith("--name="):
+            n = 2
+        return words[:n], words[n:]
     if mark not in words:
         return words, None
     i = words.index(mark)
@@ -39,17 +44,20 @@ def _up(args):
         if args.rest is not None:
             raise Usage("--no-agent and --agent exclude each other")
         path = None
-    made = lab.up(args.name, args.nodes, args.subnets, path, agent_args, args.wait)
+    made = lab.up(args.name, args.nodes, args.subnets, path, agent_args, args.wait,
+                  args.ip_families)
     print(f"lab {made.name}: {args.nodes} nodes, {args.subnets} subnets; state in {made.dir}")
 
 
 def _up_args(p):
     p.add_argument("--nodes", type=int, default=3, help="1 to 200 (default 3)")
     p.add_argument("--subnets", type=int, default=1, help="nodes are spread over them in blocks")
+    p.add_argument("--ip-families", choices=list(plan.FAMILIES), default="4", help="default 4")
     p.add_argument("--apiserver", choices=["builtin"], default="builtin")
     p.add_argument("--wait", choices=["all", "health", "none"], default="all",
                    help="all: /healthz, sessions and routes; health: only /healthz")
     p.add_argument("--no-agent", action="store_true", help="nodes only")
+    guest.up_args(p)
     p.epilog = "--agent PATH [ARGS...] must come last: all that follows goes to the agent."
 
 
@@ -110,67 +118,6 @@ def _get_args(p):
     p.add_argument("-n", "--namespace", default="default")
     p.add_argument("-A", "--all-namespaces", action="store_true")
     _output_arg(p)
-
-
-def _labels(text):
-    out = {}
-    for pair in filter(None, (text or "").split(",")):
-        key, eq, value = pair.partition("=")
-        if not eq or not key:
-            raise Usage(f"--labels {pair!r}: want KEY=VALUE")
-        out[key] = value
-    return out
-
-
-def _ports(text):
-    try:
-        ports = tuple(int(x) for x in text.split(","))
-    except ValueError:
-        ports = ()
-    if not ports or len(ports) > 16 or not all(1 <= p <= 65535 for p in ports):
-        raise Usage(f"--ports {text!r}: want up to 16 numbers, 1 to 65535, with commas")
-    return ports
-
-
-def _pod(args):
-    labels, ports = _labels(args.labels), _ports(args.ports)
-    target = state.Lab.load(args.name)
-    with target.lifecycle(alone=False):
-        if args.delete:
-            found = pods.find(target, args.pod, args.namespace)
-            if found is None:
-                raise LabError(f"there is no pod {args.namespace}/{args.pod}")
-            pods.delete(target, found)
-            return
-        made = pods.create(target, args.pod, args.namespace, args.node, labels, ports)
-        print(f"{made.namespace}/{made.name} {made.node.name} {' '.join(made.ips)}")
-
-
-def _pod_args(p):
-    p.add_argument("pod", metavar="NAME")
-    p.add_argument("-n", "--namespace", default="default")
-    p.add_argument("--node", help="default: the one with the fewest pods")
-    p.add_argument("--labels", help="k=v,...")
-    p.add_argument("--ports", default=",".join(map(str, pods.PORTS)), help="answered, TCP and UDP")
-    p.add_argument("--delete", action="store_true")
-
-
-def _connect(args):
-    target = state.Lab.load(args.name)
-    answer = connect.ask(target, args.source, args.to, args.proto, args.family, args.namespace,
-                         args.timeout)
-    print(answer.text())
-    return 0 if answer.result == "ok" else 1
-
-
-def _connect_args(p):
-    p.add_argument("source", metavar="FROM", help="a pod, node or peer")
-    p.add_argument("to", metavar="TO[:PORT]", help="a pod, node, peer or address")
-    p.add_argument("--proto", choices=["tcp", "udp", "icmp"], default="tcp")
-    p.add_argument("-4", dest="family", action="store_const", const=4)
-    p.add_argument("-6", dest="family", action="store_const", const=6)
-    p.add_argument("-n", "--namespace", default="default", help="of pods given without one")
-    p.add_argument("--timeout", type=float, default=connect.TIMEOUT_S, metavar="S")
 
 
 def _exec(args):
@@ -238,6 +185,8 @@ def _peer(args):
         if args.delete:
             peer.delete(target, args.peer)
             return
+        if 4 not in target.families:
+            raise LabError("peers speak IPv4 only so far; this lab has none")
         if args.kind is None:
             raise Usage("peer: want --kind bird|gobgp, --delete or `routes`")
         made = peer.create(target, args.peer, args.kind, args.asn, args.prefix, args.config,
@@ -270,12 +219,12 @@ VERBS = {
     "apply": (_apply, _file_args, None, "create or replace API objects"),
     "delete": (_delete, _file_args, None, "delete API objects"),
     "get": (_get, _get_args, None, "print API objects"),
-    "pod": (_pod, _pod_args, None, "make a pod by CNI, with a responder in it; or --delete it"),
-    "connect": (_connect, _connect_args, None, "ask over the network: ok, refused or timeout"),
     "exec": (_exec, _exec_args, "--", "run a command in a node, peer or pod"),
     "agent": (_agent, _agent_args, "--", "start, stop, kill, restart a node's agent; its log"),
     "peer": (_peer, _peer_args, None, "a BIRD or GoBGP router beside the nodes"),
 }
+for _more in (verbs_node, verbs_pod, verbs_net, verbs_api, verbs_policy, guest):
+    VERBS.update(_more.VERBS)
 
 
 def parser():
@@ -291,13 +240,14 @@ def parser():
 
 def main(argv, root):
     words, rest = argv, None
-    if argv and argv[0] in VERBS and VERBS[argv[0]][2]:
+    if argv and argv[0] in VERBS and VERBS[argv[0]][2] is not None:
         words, rest = _split(argv, VERBS[argv[0]][2])
     args = parser().parse_args(words)
     args.rest, args.root = rest, root
     try:
         need.root()
-        return args.function(args) or 0
+        status = guest.take_over(args, argv)
+        return (args.function(args) or 0) if status is None else status
     except Usage as e:
         print(f"./lab {args.verb}: {e}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One question over the network: from a pod or node, to a pod, node or address.
+"""One question over the network: from a pod, node, peer or the outside, to a pod, node, peer,
+service or address.
 
 The socket is opened in the asker's network namespace by this process, so a question costs no
 exec. The responder says which source address it saw.
@@ -13,11 +14,18 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from lablib import ns, pods, state
+from lablib import api, ns, plan, pods, portspec, state
 from lablib.errors import LabError
+from lablib.responder import IPPROTO_SCTP
 
 NODE_PORT = 8099  # a node's responder, started by the first question to that node without a port
 TIMEOUT_S = 2.0
+OUTSIDE = "outside"  # beyond the subnets: the router between them
+SOCKETS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "sctp": (socket.SOCK_STREAM, IPPROTO_SCTP),
+}
 
 REFUSED = {
     errno.ECONNREFUSED,
@@ -41,7 +49,7 @@ PING_REFUSED = {  # what ping prints
 
 @dataclass
 class Answer:
-    result: str  # ok, refused, timeout
+    result: str  # ok, refused, timeout, unsupported
     saw: str = None  # ok: the asker's address as the other side saw it (icmp: not known)
     who: str = None  # ok: the name of who answered
     why: str = None  # refused: the error's name
@@ -74,6 +82,8 @@ def split_port(text):
 
 
 def source_netns(lab, name, namespace):
+    if name == OUTSIDE:
+        return os.path.join(ns.NETNS_DIR, plan.netns(lab.name, "infra"))
     pod = pods.find(lab, name, namespace)
     if pod:
         return pod.netns
@@ -92,8 +102,11 @@ def _pick(addresses, family, name):
 
 
 def target(lab, text, namespace, family, proto):
-    """(address, port) of TO. Without a port: 80 for pods and addresses, ours for nodes."""
+    """(address, port) of TO: the first of pod, node or peer, service, address. Without a port: 80
+    for pods and addresses, ours for nodes, a service's first one."""
     name, port = split_port(text)
+    if name == OUTSIDE:
+        return _pick(plan.router_ips(1, lab.families), family, name), port or pods.PORT
     pod = pods.find(lab, name, namespace)
     if pod:
         return _pick(pod.ips, family, name), port or pods.PORT
@@ -102,14 +115,34 @@ def target(lab, text, namespace, family, proto):
         if port is None and proto != "icmp":
             port = NODE_PORT
             _serve_node(host)
-        return _pick([host.ip], family, name), port
+        return _pick(host.ips, family, name), port
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        raise LabError(f"{name!r} is no pod of {namespace!r}, node, peer or address") from None
+        return _service_target(lab, name, port, namespace, family, proto)
     if family not in (None, address.version):
         raise LabError(f"{name} is not an IPv{family} address")
     return name, port or pods.PORT
+
+
+def _service_target(lab, text, port, namespace, family, proto):
+    """A service by NAME or NAMESPACE/NAME, or, where a pod has that name, with .svc behind it."""
+    name = text.removesuffix(".svc")
+    if "/" in name:
+        namespace, _, name = name.partition("/")
+    service = api.find_service(lab, name, namespace)
+    if service is None:
+        raise LabError(f"{text!r} is no pod of {namespace!r}, node, peer, service or address")
+    spec = service["spec"]
+    ips = [ip for ip in spec.get("clusterIPs") or [] if ip != "None"]
+    if not ips:
+        raise LabError(f"service {namespace}/{name} has no cluster IP")
+    if port is None and proto != "icmp":
+        ports = [p["port"] for p in spec.get("ports") or [] if p["protocol"].lower() == proto]
+        if not ports:
+            raise LabError(f"service {namespace}/{name} has no port of protocol {proto}")
+        port = ports[0]
+    return _pick(ips, family, name), port
 
 
 def _serve_node(host):
@@ -124,6 +157,8 @@ def _serve_node(host):
 
 
 def ask(lab, source, to, proto="tcp", family=None, namespace="default", timeout=TIMEOUT_S):
+    if proto == "sctp" and not portspec.sctp_works():
+        return Answer("unsupported")
     address, port = target(lab, to, namespace, family, proto)
     fd = os.open(source_netns(lab, source, namespace), os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -136,9 +171,9 @@ def ask(lab, source, to, proto="tcp", family=None, namespace="default", timeout=
 
 def _ask_socket(fd, address, port, proto, timeout):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    kind = socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM
+    kind, number = SOCKETS[proto]
     with ns.inside_net(fd):
-        s = socket.socket(family, kind)
+        s = socket.socket(family, kind, number)
     with s:
         s.settimeout(timeout)
         try:

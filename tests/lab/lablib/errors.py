@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that the lab shows to people: its text is the whole message."""
+"""The exceptions that the lab shows to people: the text is the whole message."""
 
 
 class LabError(Exception):
     pass
+
+
+class Usage(Exception):
+    """The command line is wrong."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "iptables": ["iptables-save", "-c"],
     "ip6tables": ["ip6tables-save", "-c"],
     "nft": ["nft", "list", "ruleset"],
+    "ipvsadm": ["ipvsadm", "-Ln"],
     "ss": ["ss", "-tanpi"],
     "ps": ["ps", "axo", "pid,ppid,stat,etimes,rss,args"],
     "cni": ["cat", ns.CNI_FILE],

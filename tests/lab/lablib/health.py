@@ -5,6 +5,7 @@
 Looking costs no process: /proc/PID/net is the host's, and a socket belongs to the network
 namespace in which it was opened."""
 
+import ipaddress
 import json
 import os
 import socket
@@ -21,45 +22,60 @@ HTTP_S = 1.0
 
 
 def _hex_ip(word):
-    return socket.inet_ntop(socket.AF_INET, bytes.fromhex(word)[::-1])
+    """An address as /proc/net/tcp and tcp6 write it: 32-bit words in the order of this machine."""
+    data = bytes.fromhex(word)
+    data = b"".join(data[i : i + 4][::-1] for i in range(0, len(data), 4))
+    text = socket.inet_ntop(socket.AF_INET6 if len(data) == 16 else socket.AF_INET, data)
+    return text.removeprefix("::ffff:")
+
+
+def _lines(host, name):
+    """A table below /proc/PID/net; none where the kernel lacks the family."""
+    try:
+        with open(f"/proc/{host.pid}/net/{name}", encoding="ascii") as f:
+            return [line.split() for line in f]
+    except FileNotFoundError:
+        return []
 
 
 def sessions(host):
     """Addresses with which host has an established TCP connection on port 179, either end."""
     out = set()
-    with open(f"/proc/{host.pid}/net/tcp", encoding="ascii") as f:
-        for line in f.readlines()[1:]:
-            words = line.split()
-            if words[3] != TCP_ESTABLISHED:
-                continue
-            (_, lport), (rip, rport) = (w.split(":") for w in words[1:3])
-            if BGP_PORT in (int(lport, 16), int(rport, 16)):
-                out.add(_hex_ip(rip))
+    for words in _lines(host, "tcp")[1:] + _lines(host, "tcp6")[1:]:
+        if words[3] != TCP_ESTABLISHED:
+            continue
+        (_, lport), (rip, rport) = (w.split(":") for w in words[1:3])
+        if BGP_PORT in (int(lport, 16), int(rport, 16)):
+            out.add(_hex_ip(rip))
     return out
 
 
 def _quick_routes(host):
     """(destination, gateway) of the main table; says nothing about the protocol."""
     out = set()
-    with open(f"/proc/{host.pid}/net/route", encoding="ascii") as f:
-        for line in f.readlines()[1:]:
-            words = line.split()
-            bits = bin(int(words[7], 16)).count("1")
-            out.add((f"{_hex_ip(words[1])}/{bits}", _hex_ip(words[2])))
+    for words in _lines(host, "route")[1:]:
+        bits = bin(int(words[7], 16)).count("1")
+        out.add((f"{_hex_ip(words[1])}/{bits}", _hex_ip(words[2])))
+    for words in _lines(host, "ipv6_route"):
+        dst, via = (str(ipaddress.IPv6Address(bytes.fromhex(words[i]))) for i in (0, 4))
+        out.add((f"{dst}/{int(words[1], 16)}", via))
     return out
 
 
 def bgp_routes(host):
-    """What `ip -j route show proto 17` says in the host."""
-    r = subprocess.run(
-        ["ip", "-n", host.facts["netns"], "-j", "route", "show", "proto", "17"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if r.returncode != 0:
-        raise LabError(f"{host.name}: ip route: {r.stderr.strip()}")
-    return json.loads(r.stdout or "[]")
+    """What `ip -j route show proto 17` says in the host, of all its families."""
+    out = []
+    for family in host.families:
+        r = subprocess.run(
+            ["ip", f"-{family}", "-n", host.facts["netns"], "-j", "route", "show", "proto", "17"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if r.returncode != 0:
+            raise LabError(f"{host.name}: ip route: {r.stderr.strip()}")
+        out += json.loads(r.stdout or "[]")
+    return out
 
 
 def http_status(host, port, path):
@@ -92,7 +108,9 @@ def complaint(node, others, want):
     lacking = sorted({o.ip for o in others} - sessions(node))
     if lacking:
         return f"{node.name}: no session on port {BGP_PORT} with {', '.join(lacking)}"
-    near = {(o.pod_cidr, o.ip) for o in others if o.subnet == node.subnet}
+    near = {
+        pair for o in others if o.subnet == node.subnet for pair in zip(o.pod_cidrs, o.ips)
+    }
     if not near <= _quick_routes(node):
         return f"{node.name}: no route to {_names(near - _quick_routes(node))}"
     have = {(r["dst"], r.get("gateway")) for r in bgp_routes(node)}

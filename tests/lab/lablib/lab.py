@@ -3,7 +3,7 @@
 
 import os
 
-from lablib import agent, api, clean, health, infra, need, ns, plan, pods, state
+from lablib import agent, api, clean, guest_inside, health, infra, need, ns, plan, pods, state
 from lablib.errors import LabError
 
 READY_S = 30
@@ -11,10 +11,10 @@ PEER_FACTS = ("name", "kind", "ip", "asn", "prefixes")
 KERNEL = ("veth", "bridge", "ipset")
 
 
-def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all"):
+def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all", families="4"):
     """A lab whose agents do their work. path None: nodes without agents, to start them by hand.
     After a failure everything stays as it is, to be looked at; down() removes it."""
-    planned = plan.nodes(n_nodes, n_subnets)
+    planned = plan.nodes(n_nodes, n_subnets, plan.families(families))
     need.root()
     need.programs()
     need.cni_path()
@@ -27,14 +27,15 @@ def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all"):
         if clean.leftovers(lab):
             raise LabError(f"lab {name!r} exists already; ./lab down --name {name}")
         lab.create_dir()
-        lab.facts = {"name": name, "subnets": n_subnets, "agent": told, "nodes": [], "peers": {}}
+        lab.facts = {"name": name, "subnets": n_subnets, "families": families, "wait": want}
+        lab.facts.update(agent=told, nodes=[], peers={})
         lab.save()
         _build(lab, planned, n_subnets)
         if told:
             for node in lab.nodes:
                 agent.start(node)
             if want != "none":
-                health.wait(lab, want, READY_S)
+                health.wait(lab, want, guest_inside.patience(READY_S))
     return lab
 
 
@@ -48,14 +49,19 @@ def make_host(lab, name, subnet, ip, label, more=None):
     return dict(facts, pid=pid, started=state.start_time(pid), **(more or {}))
 
 
+def make_node(lab, p):
+    """The facts of a new node, from its plan.NodePlan."""
+    more = {"n": p.n, "ips": list(p.ips), "pod_cidrs": list(p.pod_cidrs)}
+    facts = make_host(lab, p.name, p.subnet, p.ip, p.name, more)
+    os.mkdir(os.path.join(lab.dir, p.name, "pods"))
+    return facts
+
+
 def _build(lab, planned, n_subnets):
     infra.create(lab, n_subnets)
     server = infra.start_api(lab)
     for p in planned:
-        more = {"n": p.n, "pod_cidr": p.pod_cidr}
-        lab.facts["nodes"].append(make_host(lab, p.name, p.subnet, p.ip, p.name, more))
-    for node in lab.nodes:
-        os.mkdir(node.path("pods"))
+        lab.facts["nodes"].append(make_node(lab, p))
     lab.save()
     infra.plug(lab, lab.nodes)
     infra.wait_api(lab, server)
@@ -78,8 +84,10 @@ def status(lab):
         row = {
             "name": node.name,
             "ip": node.ip,
+            "ips": node.ips,
             "subnet": node.subnet,
             "podCIDR": node.pod_cidr,
+            "podCIDRs": node.pod_cidrs,
             "netns": node.facts["netns"],
             "alive": node.alive(),
             "agent": agent.describe(node),
@@ -97,7 +105,7 @@ def status(lab):
         "name": lab.name,
         "dir": lab.dir,
         "apiserver": {
-            "url": f"https://{plan.API_IP}:{plan.API_PORT}",
+            "url": plan.api_url(lab.families),
             "socket": lab.api_sock,
             "alive": api.alive(lab),
         },

@@ -44,6 +44,9 @@ FEATURES = {
         "iptables -t nat -A POSTROUTING -m set --match-set t0 src -j MASQUERADE",
     ],
     "ip_vs": ["ipvsadm -A -t 10.0.0.1:80 -s rr"],
+    "sctp": [
+        "/usr/bin/python3 -ISc 'from socket import *; socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP)'"
+    ],
     "br_netfilter": ["test -e /proc/sys/net/bridge/bridge-nf-call-iptables"],
 }
 

@@ -5,6 +5,7 @@ Pure: opens nothing. Everything else in the lab asks here, so that two commands 
 can never disagree about an address.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ from lablib.errors import LabError
 MAX_NODES = 200  # node n has 192.168.k.n; 201-249 are peers, 250 the API server, 254 the router
 PEER_FIRST, PEER_LAST = 201, 249
 API_IP, API_PORT = "192.168.1.250", 6443
+FAMILIES = {"4": (4,), "6": (6,), "46": (4, 6)}  # --ip-families: the first is the primary one
+POD_RANGES = {4: "172.20.0.0/16", 6: "fd00:172:20::/48"}
+SERVICE_RANGES = {4: "10.68.0.0/16", 6: "fd00:10:68::/112"}
+API_SERVICE_IPS = {4: "10.68.0.1", 6: "fd00:10:68::1"}
+ROUTER_LAST, API_LAST = 254, 250
 ASN = 64512  # what kube-router uses when nobody says otherwise
 
 # No dash in a lab's name: "LAB-node1" can then never belong to another lab.
@@ -26,8 +32,16 @@ class NodePlan:
     n: int
     name: str
     subnet: int
-    ip: str
-    pod_cidr: str
+    ips: tuple  # of each family, the primary one first
+    pod_cidrs: tuple
+
+    @property
+    def ip(self):
+        return self.ips[0]
+
+    @property
+    def pod_cidr(self):
+        return self.pod_cidrs[0]
 
 
 def lab_name(name):
@@ -49,7 +63,39 @@ def peer_name(name):
     return name
 
 
-def nodes(n_nodes, n_subnets):
+def families(text):
+    if text not in FAMILIES:
+        raise LabError(f"--ip-families {text}: want {', '.join(FAMILIES)}")
+    return FAMILIES[text]
+
+
+def addresses(subnet, last, fams=(4,)):
+    """What a host has on a subnet; the number stands in the text of both families alike."""
+    text = {4: f"192.168.{subnet}.{last}", 6: f"fd00:192:168:{subnet}::{last}"}
+    return tuple(text[f] for f in fams)
+
+
+def pod_cidrs(n, fams=(4,)):
+    text = {4: f"172.20.{n - 1}.0/24", 6: f"fd00:172:20:{n - 1}::/64"}
+    return tuple(str(ipaddress.ip_network(text[f])) for f in fams)  # as the kernel writes it
+
+
+def prefix_len(address):
+    """Of the subnet in which a host's address is."""
+    return 64 if ":" in address else 24
+
+
+def node(n, subnet, fams=(4,)):
+    return NodePlan(n, f"node{n}", subnet, addresses(subnet, n, fams), pod_cidrs(n, fams))
+
+
+def node_number(name):
+    if not NODE_NAME.fullmatch(name) or int(name[4:]) > MAX_NODES:
+        raise LabError(f"node name {name!r}: want node1 to node{MAX_NODES}")
+    return int(name[4:])
+
+
+def nodes(n_nodes, n_subnets, fams=(4,)):
     """All nodes, in blocks: of 4 nodes in 2 subnets, 1 and 2 share one, 3 and 4 the other."""
     if not 1 <= n_nodes <= MAX_NODES:
         raise LabError(f"--nodes {n_nodes}: want 1 to {MAX_NODES}")
@@ -58,12 +104,21 @@ def nodes(n_nodes, n_subnets):
     out = []
     for n in range(1, n_nodes + 1):
         k = (n - 1) * n_subnets // n_nodes + 1
-        out.append(NodePlan(n, f"node{n}", k, f"192.168.{k}.{n}", f"172.20.{n - 1}.0/24"))
+        out.append(node(n, k, fams))
     return out
 
 
-def router_ip(subnet):
-    return f"192.168.{subnet}.254"
+def router_ips(subnet, fams=(4,)):
+    return addresses(subnet, ROUTER_LAST, fams)
+
+
+def api_ips(fams=(4,)):
+    return addresses(1, API_LAST, fams)
+
+
+def api_url(fams=(4,)):
+    ip = api_ips(fams)[0]
+    return f"https://{f'[{ip}]' if ':' in ip else ip}:{API_PORT}"
 
 
 def netns(lab, host):
@@ -81,14 +136,15 @@ def pod_key(namespace, name):
 
 
 def node_object(p):
+    """p: anything with name, ips and pod_cidrs."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": p.name, "labels": {"kubernetes.io/hostname": p.name}},
-        "spec": {"podCIDR": p.pod_cidr, "podCIDRs": [p.pod_cidr]},
+        "spec": {"podCIDR": p.pod_cidrs[0], "podCIDRs": list(p.pod_cidrs)},
         "status": {
             "addresses": [
-                {"type": "InternalIP", "address": p.ip},
+                *({"type": "InternalIP", "address": ip} for ip in p.ips),
                 {"type": "Hostname", "address": p.name},
             ],
             "conditions": [{"type": "Ready", "status": "True", "reason": "LabNode"}],

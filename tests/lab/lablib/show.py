@@ -18,8 +18,8 @@ def status(found):
     rows = [
         (
             n["name"],
-            n["ip"],
-            n["podCIDR"],
+            ",".join(n.get("ips") or [n["ip"]]),
+            ",".join(n.get("podCIDRs") or [n["podCIDR"]]),
             n["netns"],
             _agent(n["agent"]) if n["alive"] else "NODE GONE",
             n.get("healthz") or "-",

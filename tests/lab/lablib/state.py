@@ -66,8 +66,14 @@ class Host:
         self.lab, self.facts = lab, facts
         self.name, self.ip, self.subnet = facts["name"], facts["ip"], facts["subnet"]
         self.pid, self.started = facts.get("pid"), facts.get("started")
-        self.pod_cidr = facts.get("pod_cidr")
+        self.ips = facts.get("ips", [self.ip])
+        self.pod_cidrs = facts.get("pod_cidrs", [])
+        self.pod_cidr = self.pod_cidrs[0] if self.pod_cidrs else None
         self.dir = os.path.join(lab.dir, self.name)
+
+    @property
+    def families(self):
+        return tuple(6 if ":" in ip else 4 for ip in self.ips)
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
@@ -137,6 +143,10 @@ class Lab:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(path)
                     _rmdir_if_empty(ROOT)
+
+    @property
+    def families(self):
+        return plan.families(self.facts.get("families", "4"))
 
     @property
     def nodes(self):

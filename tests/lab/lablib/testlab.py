@@ -5,7 +5,7 @@ import json
 import signal
 import time
 
-from lablib import agent, api, connect, health, lab as labs, ns, peer, pods
+from lablib import agent, api, connect, health, lab as labs, ns, peer, pods, portspec, probe
 from lablib.errors import LabError
 
 POLL_S = 0.05
@@ -102,6 +102,7 @@ class Node:
     def __init__(self, lab, host):
         self._lab, self.host = lab, host
         self.name, self.ip, self.pod_cidr = host.name, host.ip, host.pod_cidr
+        self.ips, self.pod_cidrs = host.ips, host.pod_cidrs
         self.agent = AgentHandle(host)
 
     def exec(self, *argv, text=None, check=True, timeout=30):
@@ -163,6 +164,13 @@ class PodHandle:
     def connect(self, to, **how):
         return self._lab.connect(self, to, **how)
 
+    def set_ready(self, ready):
+        pods.set_ready(self._lab.state, self.pod, ready)
+
+    def set_labels(self, **labels):
+        """None takes a label away."""
+        pods.set_labels(self._lab.state, self.pod, labels)
+
     def delete(self):
         pods.delete(self._lab.state, self.pod)
 
@@ -199,9 +207,12 @@ class TestLab:
         name = f"node{which}" if isinstance(which, int) else which
         return Node(self, self.state.node(name))
 
-    def pod(self, name, namespace="default", node=None, labels=None, ports=pods.PORTS):
+    def pod(self, name, namespace="default", node=None, labels=None, ports=pods.PORTS, **more):
+        """ports: numbers (TCP and UDP) or words as `./lab pod --port` takes them."""
         node = getattr(node, "name", f"node{node}" if isinstance(node, int) else node)
-        return PodHandle(self, pods.create(self.state, name, namespace, node, labels, ports))
+        ports = [portspec.parse(p) if isinstance(p, str) else p for p in ports]
+        made = pods.create(self.state, name, namespace, node, labels, ports, **more)
+        return PodHandle(self, made)
 
     def peer(self, name, kind, **how):
         return PeerHandle(self, peer.create(self.state, name, kind, **how))
@@ -210,6 +221,11 @@ class TestLab:
         """connect.Answer; source and to may be names or handles."""
         source, to = (getattr(x, "full", getattr(x, "name", x)) for x in (source, to))
         return connect.ask(self.state, source, to, **how)
+
+    def probe(self, source, to, rate=100, seconds=1, **how):
+        """probe.Tally; source and to may be names or handles."""
+        source, to = (getattr(x, "full", getattr(x, "name", x)) for x in (source, to))
+        return probe.run(self.state, source, to, rate, seconds, **how)
 
     def apply(self, obj):
         return api.apply(self.state, obj)

@@ -6,6 +6,7 @@
     store, selectors, patch, defaults      objects, their history, and what happens to them
     codec -> wire, tables, kinds           JSON and protobuf
     faults                                 misbehaviour on request
+    services, firstservice                 cluster IPs, node ports; the API's own service
     controllers/                           code that answers changes with changes
     client                                 for the lab's commands and tests, over the UNIX socket
 

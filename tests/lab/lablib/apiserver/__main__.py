@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import fcntl
+import ipaddress
 import os
 import signal
 import sys
@@ -40,6 +41,13 @@ def _seconds(text):
     return value
 
 
+def _range(text):
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+
+
 def parse_args(argv):
     p = argparse.ArgumentParser(prog="lablib.apiserver", description=__doc__)
     p.add_argument("--dir", required=True, type=Path, help="state directory")
@@ -47,6 +55,10 @@ def parse_args(argv):
     p.add_argument("--unix", required=True, type=Path, help="path of the socket for the lab itself")
     p.add_argument("--san", action="append", default=[], metavar="NAME_OR_IP",
                    help="further names in the server certificate")
+    p.add_argument("--service-range", action="append", default=[], type=_range, metavar="CIDR",
+                   help="cluster IPs; one for each family, the primary one first")
+    p.add_argument("--pod-range", action="append", default=[], type=_range, metavar="CIDR",
+                   help="node CIDRs (/24 or /64) for nodes that come without")
     p.add_argument("--window", type=_window, default=WINDOW, help="events kept per kind")
     p.add_argument("--bookmark-s", type=_seconds, default=BOOKMARK_S)
     p.add_argument("--verbose", action="store_true", help="one line per request on stderr")
@@ -54,13 +66,15 @@ def parse_args(argv):
 
 
 async def serve(args, token):
-    api = Api(token, args.window, args.bookmark_s, args.verbose)
+    api = Api(token, args.window, args.bookmark_s, args.verbose, args.service_range,
+              args.pod_range)
     api.populate()
     server = Server(api, pki.server_context(args.dir), list(args.listen), args.unix)
     stop = asyncio.Event()
     for sig in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
     await server.start()
+    api.publish(server.listen)
     host, port = server.listen[0]
     pki.write_kubeconfig(args.dir, f"https://{f'[{host}]' if ':' in host else host}:{port}")
     print("ready", flush=True)

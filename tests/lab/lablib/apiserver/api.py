@@ -8,12 +8,13 @@ import time
 import traceback
 from collections import Counter
 
-from . import codec, discovery, kinds, rest
+from . import codec, discovery, firstservice, kinds, rest
 from .codec import JSON, PROTOBUF
 from .controllers import start_controllers
 from .errors import StatusError
 from .exchange import parse_number
 from .faults import Faults
+from .services import ServiceNumbers
 from .store import Store
 from .watch import Watch
 
@@ -55,8 +56,13 @@ def parse_target(path):
 
 
 class Api:
-    def __init__(self, token, window, bookmark_s, verbose=False):
+    def __init__(self, token, window, bookmark_s, verbose=False, service_ranges=(),
+                 pod_ranges=()):
         self.store = Store(kinds.KINDS, window)
+        self.pod_ranges = list(pod_ranges)
+        if service_ranges:
+            self.store.services = ServiceNumbers(service_ranges)
+            self.store.observers.append(self.store.services.committed)
         self.token = token
         self.bookmark_s = bookmark_s
         self.verbose = verbose
@@ -69,9 +75,16 @@ class Api:
 
     def populate(self):
         """What is in a fresh cluster. Needs the running loop."""
+        start_controllers(self.store, self.pod_ranges)
         for name in FIRST_NAMESPACES:
             rest.create(self.store, kinds.find("namespaces"), None, {"metadata": {"name": name}})
-        start_controllers(self.store)
+        if self.store.services is not None:
+            firstservice.create(self.store)
+
+    def publish(self, listen):
+        """The server listens there: the endpoints of the API service."""
+        if self.store.services is not None:
+            firstservice.publish(self.store, listen)
 
     def wake_watches(self):
         for log in self.store.logs.values():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API server fills in and refuses by itself, per kind: the defaults clients rely on.
 
-Allocation (cluster IPs, node ports, endpoint slices) belongs to controllers/, not here.
+Numbers (cluster IPs, node ports) are handed out by services.py; endpoint slices and node CIDRs are
+made by controllers/.
 """
 
 import re
@@ -29,8 +30,14 @@ def _pod(obj):
                        ("schedulerName", "default-scheduler"), ("enableServiceLinks", True)):
         spec.setdefault(key, value)
     for container in spec.get("containers") or []:
+        for key, value in (("imagePullPolicy", "IfNotPresent"), ("resources", {}),
+                           ("terminationMessagePath", "/dev/termination-log"),
+                           ("terminationMessagePolicy", "File")):
+            container.setdefault(key, value)
         for port in container.get("ports") or []:
             port.setdefault("protocol", "TCP")
+            if spec.get("hostNetwork") and port.get("containerPort"):
+                port.setdefault("hostPort", port["containerPort"])
 
 
 def _service(obj):
@@ -50,7 +57,8 @@ def _service(obj):
         spec["clusterIPs"] = [spec["clusterIP"]]
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port.get("port", 0))
+        if not port.get("targetPort"):
+            port["targetPort"] = port.get("port", 0)
 
 
 def _namespace(obj):
@@ -70,6 +78,8 @@ def _policy(obj):
 
 
 def _slice(obj):
+    for member in ("endpoints", "ports"):  # a real server's JSON has null where there are none
+        obj[member] = obj.get(member) or None
     for port in obj.get("ports") or []:
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")

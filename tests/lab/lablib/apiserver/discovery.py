@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paths that describe the server: /version, health, /api, /apis and the resource lists."""
+"""The paths that describe the server: /version, health, /api, /apis and the resource lists.
 
-from . import codec, kinds
+/openapi/v2 is a document without any schema: kubectl wants to have one before it sends an object,
+and leaves kinds that are not in it to the server.
+"""
+
+from . import codec, kinds, wire
 
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION = {"major": "1", "minor": "31", "gitVersion": "v1.31.0-lab", "platform": "linux/amd64"}
 HEALTH = ("/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/ping", "/readyz/ping")
+
+
+OPENAPI_PATH = "/openapi/v2"
+OPENAPI_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+# message Document: swagger 1, info 2 (title 1, version 2), paths 8, definitions 9
+OPENAPI = wire.chunk(1, b"2.0") + wire.chunk(
+    2, wire.chunk(1, b"lab") + wire.chunk(2, VERSION["gitVersion"].encode())
+) + wire.chunk(8, b"") + wire.chunk(9, b"")
 
 
 def _group(name):
@@ -56,6 +68,8 @@ def answer(path):
     path = path.rstrip("/") or "/"
     if path in HEALTH:
         return "text/plain; charset=utf-8", b"ok"
+    if path == OPENAPI_PATH:
+        return OPENAPI_TYPE, OPENAPI
     if path in DOCUMENTS:
         return codec.JSON, DOCUMENTS[path]
     return None

@@ -149,7 +149,13 @@ def create(store, kind, namespace, obj, dry_run=False):
         _fold_string_data(obj)
     defaults.initial_status(kind, obj)
     defaults.fill(kind, obj)
+    _admit(store, kind, None, obj)
     return _commit(store, kind, obj, dry_run)
+
+
+def _admit(store, kind, old, obj):
+    if kind.plural == "services" and store.services is not None:
+        store.services.admit(kind, old, obj)
 
 
 def _fold_string_data(obj):
@@ -192,6 +198,8 @@ def update(store, kind, namespace, name, obj, subresource="", dry_run=False):
     if kind.plural == "secrets":
         _fold_string_data(obj)
     defaults.fill(kind, obj)
+    if subresource != "status":
+        _admit(store, kind, old.obj, obj)
     return _store_update(store, kind, old, obj, dry_run)
 
 

@@ -122,7 +122,9 @@ class Store:
         self.logs = {kind: Log(self.rv, window) for kind in kinds}
         self.namespace_kind = next(k for k in kinds if k.resource == "namespaces")
         self.namespaces = self.objects[self.namespace_kind]
-        self.listeners = []
+        self.observers = []  # told within the commit; must not change objects
+        self.listeners = []  # told after it
+        self.services = None  # ServiceNumbers, if cluster IPs and node ports are handed out
         self.break_next = {}  # kind -> how many of its next changes are delivered malformed
 
     def get(self, kind, key):
@@ -171,6 +173,8 @@ class Store:
             self.break_next[kind] -= 1
         change = Change(new.rv, type_, old, new, broken)
         self.logs[kind].append(change)
+        for fn in self.observers:
+            fn(kind, change)
         for fn in self.listeners:
             # Deferred, so that a listener may itself change objects.
             asyncio.get_running_loop().call_soon(fn, kind, change)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The place of controllers: code that answers a change of one object by changing others.
+"""Controllers: code that answers a change of one object by changing others.
 
-A controller is a callable fn(store, kind, change); it is called after each commit, on the event
-loop, outside the change itself, so it may use the verbs of rest.py. `change` is a store.Change.
+A controller has on_change(kind, change), which is called after each commit, on the event loop,
+outside the change itself, so it may use the verbs of rest.py. `change` is a store.Change.
 """
 
-CONTROLLERS = ()
+from .endpoints import EndpointController
+from .nodecidr import NodeCidrController
 
 
-def start_controllers(store):
-    for controller in CONTROLLERS:
-        store.listeners.append(lambda kind, change, fn=controller: fn(store, kind, change))
+def start_controllers(store, pod_ranges):
+    for controller in (EndpointController(store), NodeCidrController(store, pod_ranges)):
+        store.listeners.append(controller.on_change)
