@@ -272,14 +272,49 @@ static void test_sockaddr(void **state)
 	CHECK("none", ip_to_sockaddr(&a, 1, &ss) == 0);
 }
 
+struct list_of_prefixes {
+	struct ip_prefix v[16];
+	size_t n;
+	const char *source;
+};
+
+struct holder {
+	struct list_of_prefixes list;
+	uint32_t number;
+};
+
+static __attribute__((noinline)) bool is_all(const struct holder *h, uint8_t byte)
+{
+	const uint8_t *p = (const uint8_t *)h->list.v;
+
+	for (size_t i = 0; i < sizeof(h->list.v); i++) {
+		if (p[i] != byte)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A copy by initialiser keeps every byte. gcc 12.2 with -ftrivial-auto-var-init=zero takes some of
+ * the second element for padding and clears it.
+ */
+static void copies_whole(void **state)
+{
+	struct list_of_prefixes list;
+
+	(void)state;
+	memset(&list, 0xaa, sizeof(list));
+	const struct holder h = { .list = list, .number = 1 };
+
+	CHECK("every byte", is_all(&h, 0xaa));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_parse_n),
-		cmocka_unit_test(test_against_libc),
-		cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_prefix_relations),
+		cmocka_unit_test(copies_whole),  cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_n),  cmocka_unit_test(test_against_libc),
+		cmocka_unit_test(test_prefix),   cmocka_unit_test(test_prefix_relations),
 		cmocka_unit_test(test_sockaddr),
 	};
 
