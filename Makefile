@@ -4,7 +4,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup build demo check bench lint fuzz static clean
+.PHONY: all setup build demo check bench compare lint fuzz static clean
 
 all: build
 
@@ -12,7 +12,7 @@ setup:
 	@tools/setup
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) --buildtype=release -Dtests=false
+	meson setup $(BUILD) --buildtype=release -Doptimization=2 -Dtests=false
 
 build: $(BUILD)/build.ninja
 	ninja -C $(BUILD) -j $(JOBS)
@@ -29,12 +29,16 @@ lint: setup
 bench: setup
 	@/usr/bin/python3 tools/bench
 
+# REFERENCE is the Go kube-router's program; see docs/compare.md
+compare: build
+	@/usr/bin/python3 tools/compare --reference "$(REFERENCE)" --agent $(BUILD)/kube-router
+
 # FUZZ_SECONDS for each target
 fuzz: setup
 	@/usr/bin/python3 tools/fuzz --seconds $${FUZZ_SECONDS:-60}
 
 static: setup
-	meson setup build-static --buildtype=release -Dtests=false -Dstatic=true --reconfigure
+	meson setup build-static --buildtype=release -Doptimization=2 -Dtests=false -Dstatic=true --reconfigure
 	ninja -C build-static -j $(JOBS)
 
 clean:
