@@ -32,6 +32,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
+from deadnodes import dead_cidr, dead_ip, node_object  # noqa: E402
 from lablib import agent as agents, lab as labs, need, ns, testlab  # noqa: E402
 
 PODS, NODES = "kube-router-pod-subnets", "kube-router-node-ips"
@@ -195,28 +196,6 @@ def until(fn, seconds=10):
         if time.time() > limit:
             raise TimeoutError(f"not within {seconds} s")
     return time.time()
-
-
-# --- objects ---
-
-
-def node_object(name, ip, cidr):
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},
-        "status": {"addresses": [{"type": "InternalIP", "address": ip},
-                                 {"type": "Hostname", "address": name}]},
-    }
-
-
-def dead_ip(i):
-    return f"192.168.{2 + i // 250}.{1 + i % 250}"
-
-
-def dead_cidr(i):
-    return f"10.{100 + i // 256}.{i % 256}.0/24"
 
 
 # --- figures ---

@@ -8,6 +8,7 @@ import os
 import time
 
 import measure
+from deadnodes import dead_cidr, dead_ip, node_object
 from kernelview import KernelView, moment
 from lablib import agent as agents, health, lab as labs, testlab
 from speaker import Speaker
@@ -40,25 +41,6 @@ def a_lab(side, nodes, start=True):
 def start_all(lab, side, nodes=None):
     for node in nodes or lab.nodes:
         agents.start(node.host, side.path, [*ARGS, *side.args])
-
-
-def node_object(name, ip, cidr):
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},
-        "status": {"addresses": [{"type": "InternalIP", "address": ip},
-                                 {"type": "Hostname", "address": name}]},
-    }
-
-
-def dead_ip(i):
-    return f"192.168.{2 + i // 250}.{1 + i % 250}"
-
-
-def dead_cidr(i):
-    return f"10.{100 + i // 256}.{i % 256}.0/24"
 
 
 # --- start: how long until a new cluster works ---
