@@ -4,7 +4,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup build demo check bench compare lint fuzz static clean
+.PHONY: all setup build demo check bench compare walk lint fuzz static clean
 
 all: build
 
@@ -32,6 +32,12 @@ bench: setup
 # REFERENCE is the Go kube-router's program; see docs/compare.md
 compare: build
 	@/usr/bin/python3 tools/compare --reference "$(REFERENCE)" --agent $(BUILD)/kube-router
+
+# All steps of the user's guide with REFERENCE; where the kernel lacks ip_vs, in the guest kernel
+walk: setup
+	@tools/setup guest
+	/usr/bin/python3 tests/lab/demo.py --name walk --kernel auto --agent "$(REFERENCE)" \
+		--run-router=true --run-firewall=true --run-service-proxy=true
 
 # FUZZ_SECONDS for each target
 fuzz: setup

@@ -306,6 +306,12 @@ def test_strangers_are_not_served(facts):
     assert os.stat(os.path.join(state.ROOT, facts["name"], "guest.json")).st_mode & 0o077 == 0
 
 
+def test_the_api_service_leads_to_the_server_as_nodes_reach_it(name):
+    slices = json.loads(cli("get", "endpointslices", "kubernetes", "-o", "json", name=name).stdout)
+    assert [e["addresses"] for e in slices["endpoints"]] == [["192.168.1.250"]]
+    assert [p["port"] for p in slices["ports"]] == [6443]
+
+
 def test_an_agent_is_killed_and_started_again(name, eventually):
     cli("agent", "node3", "kill", name=name)
     r = json.loads(cli("status", "-o", "json", name=name).stdout)

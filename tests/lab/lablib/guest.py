@@ -108,7 +108,7 @@ def _start_api(lab):
     words = [argv[0]]
     for before, word in zip(argv, argv[1:]):
         if before == "--listen":
-            words[-1:] = ["--san", word.rpartition(":")[0].strip("[]")]
+            words[-1:] = ["--advertise", word, "--san", word.rpartition(":")[0].strip("[]")]
         else:
             words.append(word)
     words += ["--listen", "127.0.0.1:0"]

@@ -52,6 +52,8 @@ def parse_args(argv):
     p = argparse.ArgumentParser(prog="lablib.apiserver", description=__doc__)
     p.add_argument("--dir", required=True, type=Path, help="state directory")
     p.add_argument("--listen", required=True, action="append", type=_address, metavar="HOST:PORT")
+    p.add_argument("--advertise", action="append", type=_address, metavar="HOST:PORT",
+                   help="what the API's own service leads to; default: the addresses listened at")
     p.add_argument("--unix", required=True, type=Path, help="path of the socket for the lab itself")
     p.add_argument("--san", action="append", default=[], metavar="NAME_OR_IP",
                    help="further names in the server certificate")
@@ -74,7 +76,7 @@ async def serve(args, token):
     for sig in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
     await server.start()
-    api.publish(server.listen)
+    api.publish(args.advertise or server.listen)
     host, port = server.listen[0]
     pki.write_kubeconfig(args.dir, f"https://{f'[{host}]' if ':' in host else host}:{port}")
     print("ready", flush=True)

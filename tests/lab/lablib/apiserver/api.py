@@ -81,10 +81,10 @@ class Api:
         if self.store.services is not None:
             firstservice.create(self.store)
 
-    def publish(self, listen):
-        """The server listens there: the endpoints of the API service."""
+    def publish(self, addresses):
+        """The server is reached there: the endpoints of the API service."""
         if self.store.services is not None:
-            firstservice.publish(self.store, listen)
+            firstservice.publish(self.store, addresses)
 
     def wake_watches(self):
         for log in self.store.logs.values():

@@ -24,12 +24,12 @@ def create(store):
     })
 
 
-def publish(store, listen):
-    """listen: (address, port) of the server; those of the service's family are its endpoints."""
+def publish(store, addresses):
+    """addresses: (address, port) of the server; those of the service's family are its endpoints."""
     service = store.get(kinds.find("services"), f"{NAMESPACE}/{NAME}").obj
     family = service["spec"]["ipFamilies"][0]
-    ips = [ip for ip, _ in listen if (":" in ip) == (family == "IPv6")]
-    port = {"name": "https", "port": listen[0][1], "protocol": "TCP"}
+    ips = [ip for ip, _ in addresses if (":" in ip) == (family == "IPv6")]
+    port = {"name": "https", "port": addresses[0][1], "protocol": "TCP"}
     rest.create(store, kinds.find("endpoints"), NAMESPACE, {
         "metadata": {"name": NAME, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
         "subsets": [{"addresses": [{"ip": ip} for ip in ips], "ports": [port]}] if ips else [],
