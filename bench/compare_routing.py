@@ -145,10 +145,10 @@ def put_event_cost(side, where, lab, node, options):
     lab.api.delete("nodes", EVENT_NODE)
 
 
-def act_many(act, times):
+def act_many(act, times, gap=GAP_S):
     for i in range(times):
         act(i)
-        time.sleep(GAP_S)
+        time.sleep(gap)
 
 
 # --- scale: one agent, one neighbour that answers, N Nodes whose routers are dead ---

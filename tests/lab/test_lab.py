@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from lablib import api, clean, connect, lab as labs, need, ns, peer, plan, pods, show, state
+from lablib import api, clean, connect, lab as labs, need, ns, peer, peer_kinds, plan, pods
+from lablib import show, state
 from lablib import testlab
 from lablib.errors import LabError
 
@@ -137,7 +138,7 @@ def test_bird_routes_are_read():
         "\tvia 192.168.1.2 on eth0\n\tBGP.next_hop: 192.168.1.2\n"
         "10.50.0.0/24         unreachable [static1 22:28:51.308] * (200)\n\tType: static univ\n"
     )
-    first, second = peer.bird_routes(text)
+    first, second = peer_kinds.bird_routes(text)
     assert first == {
         "prefix": "10.9.0.0/24",
         "best": True,

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lablib import api, pods, policycase, policytest
+from lablib import agent, api, backend, pods, policycase, policytest
 from lablib.errors import LabError
 from test_lab_verbs import cli, join
 
@@ -97,3 +97,23 @@ expect:
     assert pods.every(lab.state) == [] and api.list_all(lab.state, "netpol") == []
     names = [n["metadata"]["name"] for n in api.list_all(lab.state, "namespaces")]
     assert "x" not in names and "default" in names
+
+
+def test_a_backend_is_what_the_agents_are_started_for(module_lab_factory, need_kernel):
+    """Seen on rules that our agent has without policies, too."""
+    need_kernel("iptables")
+    lab = module_lab_factory(nodes=1)
+    one, before = lab.node(1), backend.args_now(lab.state)
+
+    def ours(variant):
+        return "kube-router-pod-subnets" in one.exec(f"iptables-{variant}-save", "-t", "nat")
+
+    for name, there, empty in (("iptables-legacy", "legacy", "nft"), ("iptables-nft", "nft", "legacy")):
+        backend.use(lab.state, name)
+        lab.eventually(ours, there, within=10)
+        assert not ours(empty)
+    backend.use(lab.state, "nftables")
+    assert "--use-nftables-for-netpol=true" in agent.last_args(one.host)
+    backend.put_back(lab.state, before)
+    assert backend.args_now(lab.state) == before
+    lab.eventually(lambda: ours("nft") or ours("legacy"), within=10)

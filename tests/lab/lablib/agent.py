@@ -30,6 +30,9 @@ OWN_ARGS = (
 KEPT_ENV = tuple(f"{x}SAN_OPTIONS" for x in ("A", "UB", "L", "T")) + ("GOMAXPROCS", "GODEBUG")
 
 
+VARIANT_DIR = "variant"  # of iptables, if backend.use() has asked for one: links to its programs
+
+
 def check_path(path):
     if not os.path.isfile(path):
         raise LabError(f"agent {path}: no such file (build it, or name another with --agent PATH)")
@@ -52,7 +55,8 @@ def own_args(families, args):
 
 def environment(node):
     env = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{ns.OWN_DIR}/{VARIANT_DIR}:"
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
         "NODE_NAME": node.name,
         "KUBE_ROUTER_CNI_CONF_FILE": ns.CNI_FILE,
@@ -134,6 +138,12 @@ def start(node, path=None, args=None):
         )
         facts = {"shell": shell, "started": state.start_time(shell), "path": path, "args": args}
         state.write_json(node.path("agent.json"), facts)
+
+
+def last_args(node):
+    """The arguments that it was started with, or `up` was told."""
+    told = state.read_json(node.path("agent.json")) or node.lab.facts["agent"] or {}
+    return list(told.get("args", []))
 
 
 def _offer(node, path):

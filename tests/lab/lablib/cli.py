@@ -185,10 +185,8 @@ def _peer(args):
         if args.delete:
             peer.delete(target, args.peer)
             return
-        if 4 not in target.families:
-            raise LabError("peers speak IPv4 only so far; this lab has none")
         if args.kind is None:
-            raise Usage("peer: want --kind bird|gobgp, --delete or `routes`")
+            raise Usage(f"peer: want --kind {'|'.join(peer.KINDS)}, --delete or `routes`")
         made = peer.create(target, args.peer, args.kind, args.asn, args.prefix, args.config,
                            args.subnet, args.node_asn)
         print(f"{made.name} {made.ip} AS {made.facts['asn']}")
@@ -197,7 +195,7 @@ def _peer(args):
 def _peer_args(p):
     p.add_argument("peer", metavar="NAME")
     p.add_argument("do", nargs="?", choices=["routes"], help="print what it has learned")
-    p.add_argument("--kind", choices=peer.KINDS)
+    p.add_argument("--kind", choices=list(peer.KINDS))
     p.add_argument("--asn", type=int, default=peer.DEFAULT_ASN, help="its own")
     p.add_argument("--node-asn", type=int, default=peer.plan.ASN, help="the nodes'")
     p.add_argument("--prefix", action="append", default=[], help="originated; repeatable")
@@ -221,7 +219,7 @@ VERBS = {
     "get": (_get, _get_args, None, "print API objects"),
     "exec": (_exec, _exec_args, "--", "run a command in a node, peer or pod"),
     "agent": (_agent, _agent_args, "--", "start, stop, kill, restart a node's agent; its log"),
-    "peer": (_peer, _peer_args, None, "a BIRD or GoBGP router beside the nodes"),
+    "peer": (_peer, _peer_args, None, "a real router beside the nodes"),
 }
 for _more in (verbs_node, verbs_pod, verbs_net, verbs_api, verbs_policy, guest):
     VERBS.update(_more.VERBS)

@@ -21,6 +21,9 @@ PROGRAMS = {
 PEER_PROGRAMS = {
     "bird": {"bird": "bird2", "birdc": "bird2"},
     "gobgp": {"gobgpd": "gobgpd", "gobgp": "gobgpd"},
+    "frr": {"/usr/lib/frr/zebra": "frr", "/usr/lib/frr/bgpd": "frr", "vtysh": "frr"},
+    "openbgpd": {"/usr/sbin/bgpd": "openbgpd", "bgpctl": "openbgpd"},
+    "exabgp": {"exabgp": "exabgp"},
 }
 CNI_DIRS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 CNI_PLUGINS = ("bridge", "host-local")

@@ -1,87 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real router beside the nodes: BIRD or GoBGP, as packaged, a host of its own on a subnet.
-
-Both kinds are asked for their routes in their own way; routes() gives one form for both.
-"""
+"""A real router beside the nodes, as packaged, a host of its own on a subnet; peer_kinds has what
+is particular to each."""
 
 import ipaddress
-import json
-import re
+import os
 import shutil
 import time
 
 from lablib import agent, clean, infra, lab as labs, need, ns, plan
 from lablib.errors import LabError
+from lablib.peer_kinds import KINDS
 
-KINDS = tuple(need.PEER_PROGRAMS)
 DEFAULT_ASN = 65000
 START_S = 10
-HOPS = 4  # to a node in another subnet
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-BIRDC = ("birdc", "-s", "/run/bird.ctl")
-GOBGP = ("gobgp",)
 
 
-def _bird_config(peer, nodes, node_asn):
-    f = peer.facts
-    out = [f"router id {peer.ip};", "log stderr all;", "protocol device { scan time 10; }"]
-    out += ['protocol direct { ipv4; interface "eth0"; }']
-    routes = " ".join(f"route {p} unreachable;" for p in f["prefixes"])
-    out += [f"protocol static {{ ipv4; {routes} }}"]
-    out += ["protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }"]
-    for n in nodes:
-        far = n.subnet != peer.subnet and f["asn"] != node_asn
-        out += [
-            f"protocol bgp {n.name} {{",
-            f"  local {peer.ip} as {f['asn']};",
-            f"  neighbor {n.ip} as {node_asn};",
-            f"  {f'multihop {HOPS};' if far else ''}",
-            "  connect delay time 1; connect retry time 2; error wait time 1, 5;",
-            "  ipv4 { import all; export where source = RTS_STATIC; next hop self; };",
-            "}",
-        ]
-    return "\n".join(out) + "\n"
-
-
-def _gobgp_config(peer, nodes, node_asn):
-    f = peer.facts
-    neighbors = []
-    for n in nodes:
-        neighbor = {
-            "config": {"neighbor-address": n.ip, "peer-as": node_asn},
-            "transport": {"config": {"local-address": peer.ip}},
-            "timers": {"config": {"connect-retry": 10, "idle-hold-time-after-reset": 1}},
-        }
-        if n.subnet != peer.subnet and f["asn"] != node_asn:
-            neighbor["ebgp-multihop"] = {"config": {"enabled": True, "multihop-ttl": HOPS}}
-        neighbors.append(neighbor)
-    conf = {"global": {"config": {"as": f["asn"], "router-id": peer.ip}}, "neighbors": neighbors}
-    return json.dumps(conf, indent=1) + "\n"
-
-
-# kind -> the file's name, who writes it, the daemon, a question that it answers when it is up
-_KIND = {
-    "bird": (
-        "bird.conf",
-        _bird_config,
-        ["bird", "-f", "-s", "/run/bird.ctl", "-c", f"{ns.OWN_DIR}/bird.conf"],
-        [*BIRDC, "show", "status"],
-    ),
-    "gobgp": (
-        "gobgpd.json",
-        _gobgp_config,
-        ["gobgpd", "--pprof-disable", "-t", "json", "-f", f"{ns.OWN_DIR}/gobgpd.json"],
-        [*GOBGP, "global"],
-    ),
-}
-
-
-def _free_address(lab, subnet):
+def _free_addresses(lab, subnet):
     used = {p.ip for p in lab.peers}
     for last in range(plan.PEER_FIRST, plan.PEER_LAST + 1):
-        ip = f"192.168.{subnet}.{last}"
-        if ip not in used:
-            return ip
+        ips = plan.addresses(subnet, last, lab.families)
+        if ips[0] not in used:
+            return ips
     raise LabError(f"subnet {subnet} has no address left for a peer")
 
 
@@ -95,19 +35,20 @@ def create(lab, name, kind, asn=DEFAULT_ASN, prefixes=(), config=None, subnet=1,
         raise LabError(f"--asn {asn}: want 1 to 4294967294")
     for p in prefixes:
         try:
-            if ipaddress.ip_network(p).version != 4:
-                raise LabError(f"--prefix {p}: only IPv4 so far")
+            if ipaddress.ip_network(p).version not in lab.families:
+                raise LabError(f"--prefix {p}: this lab has no such addresses")
         except ValueError as e:
             raise LabError(f"--prefix {p}: {e}") from None
     with lab.edit() as facts:
         if lab.host(name):
             raise LabError(f"peer {name} exists already")
-        more = {"kind": kind, "asn": asn, "prefixes": list(prefixes)}
-        ip = _free_address(lab, subnet)
-        facts["peers"][name] = labs.make_host(lab, name, subnet, ip, f"peer-{name}", more)
+        ips = _free_addresses(lab, subnet)
+        more = {"kind": kind, "asn": asn, "prefixes": list(prefixes), "ips": list(ips)}
+        facts["peers"][name] = labs.make_host(lab, name, subnet, ips[0], f"peer-{name}", more)
     peer = lab.host(name)
     try:
         infra.plug(lab, [peer])
+        _greet(lab, peer)
         _start(lab, peer, config, node_asn)
     except BaseException:
         delete(lab, name)
@@ -115,27 +56,43 @@ def create(lab, name, kind, asn=DEFAULT_ASN, prefixes=(), config=None, subnet=1,
     return peer
 
 
+def _greet(lab, peer):
+    """The nodes may remember another machine at these addresses, a peer that is gone."""
+    ips = [ip for n in lab.nodes if n.subnet == peer.subnet for ip in n.ips]
+    pings = "".join(f"ping -n -c 1 -W 1 {ip} >/dev/null 2>&1 & " for ip in ips)
+    ns.run(peer.pid, ["sh", "-c", f"{pings} wait"], env=ENV)
+
+
 def _start(lab, peer, config, node_asn):
-    file, write, daemon, question = _KIND[peer.facts["kind"]]
+    kind = KINDS[peer.facts["kind"]]
     if config is None:
-        with open(peer.path(file), "w", encoding="utf-8") as f:
-            f.write(write(peer, lab.nodes, node_asn))
+        with open(peer.path(kind.file), "w", encoding="utf-8") as f:
+            f.write(kind.config(peer, lab.nodes, node_asn))
     else:
-        shutil.copyfile(config, peer.path(file))
+        shutil.copyfile(config, peer.path(kind.file))
     for p in peer.facts["prefixes"]:  # somebody must answer under the first address of it
         net = ipaddress.ip_network(p)
-        first = net.network_address + (1 if net.prefixlen < 31 else 0)
-        _must(peer, ["ip", "addr", "add", f"{first}/32", "dev", "lo"])
+        first = net.network_address + (1 if net.prefixlen < net.max_prefixlen - 1 else 0)
+        _must(peer, ["ip", "addr", "add", f"{first}/{net.max_prefixlen}", "dev", "lo"])
+    for command in kind.prepare(peer):
+        _must(peer, command)
+    for daemon, question in kind.daemons():
+        _start_daemon(peer, daemon, question)
+    for p in peer.facts["prefixes"]:
+        command = kind.originate(peer, p)
+        if command:
+            _must(peer, command)
+
+
+def _start_daemon(peer, daemon, question):
     pid = ns.spawn(peer.pid, daemon, ENV, peer.path("log"))
     limit = time.monotonic() + START_S
     while ns.run(peer.pid, question, env=ENV).returncode != 0:
         if agent.wait_gone(pid, 0.05):
-            raise LabError(f"{peer.name}: {daemon[0]} ended:\n{_tail(peer)}")
+            name = os.path.basename(daemon[0])
+            raise LabError(f"{peer.name}: {name} ended:\n{_tail(peer)}")
         if time.monotonic() > limit:
             raise LabError(f"{peer.name}: {daemon[0]} does not answer:\n{_tail(peer)}")
-    if peer.facts["kind"] == "gobgp":
-        for p in peer.facts["prefixes"]:
-            _must(peer, [*GOBGP, "global", "rib", "add", p, "nexthop", peer.ip])
 
 
 def _tail(peer):
@@ -166,92 +123,14 @@ def delete(lab, name):
 
 def routes_text(peer):
     peer.need_alive()
-    if peer.facts["kind"] == "bird":
-        return _must(peer, [*BIRDC, "show", "route", "all"])
-    return _must(peer, [*GOBGP, "global", "rib"])
+    return "".join(_must(peer, argv) for argv in KINDS[peer.facts["kind"]].show)
 
 
 def routes(peer):
     """[{prefix, best, from, next_hop, as_path, local_pref, med, communities}], by prefix."""
     peer.need_alive()
-    if peer.facts["kind"] == "bird":
-        found = bird_routes(_must(peer, [*BIRDC, "show", "route", "all"]))
-    else:
-        found = _gobgp_routes(json.loads(_must(peer, [*GOBGP, "global", "rib", "-j"]) or "{}"))
+    found = KINDS[peer.facts["kind"]].routes(lambda argv: _must(peer, argv))
     names = {n.name: n.ip for n in peer.lab.nodes}
-    for route in found:
-        route["from"] = names.get(route["from"], route["from"])
+    for one in found:
+        one["from"] = names.get(one["from"], one["from"])
     return sorted(found, key=lambda r: (r["prefix"], r["from"] or ""))
-
-
-_BIRD_HEAD = re.compile(r"^(\S*)\s+(\S+) \[(\S+) \S+(?: from (\S+))?\] (\*?)")
-_BIRD_ATTR = re.compile(r"^\tBGP\.(\w+): (.*)$")
-
-
-def _route(prefix, best, source):
-    return {
-        "prefix": prefix,
-        "best": best,
-        "from": source,
-        "next_hop": None,
-        "as_path": [],
-        "local_pref": None,
-        "med": None,
-        "communities": [],
-    }
-
-
-def bird_routes(text):
-    """Of `show route all`, the routes learned by BGP. A further path has no prefix in front."""
-    out, prefix, route = [], None, None
-    for line in text.splitlines():
-        head = _BIRD_HEAD.match(line)
-        if head:
-            prefix = head[1] or prefix
-            route = _route(prefix, head[5] == "*", head[3])
-        attr = _BIRD_ATTR.match(line)
-        if not attr or route is None:
-            continue
-        if route not in out:
-            out.append(route)
-        _bird_attr(route, attr[1], attr[2].strip())
-    return out
-
-
-def _bird_attr(route, name, value):
-    if name == "next_hop":
-        route["next_hop"] = value.split()[0]
-    elif name == "as_path":
-        route["as_path"] = [int(x) for x in value.split() if x.isdigit()]
-    elif name in ("local_pref", "med"):
-        route[name] = int(value)
-    elif name == "community":
-        route["communities"] = [f"{a}:{b}" for a, b in re.findall(r"\((\d+),(\d+)\)", value)]
-
-
-def _gobgp_routes(table):
-    out = []
-    for prefix, paths in table.items():
-        for path in paths:
-            source = path.get("neighbor-ip")
-            if not source or source in ("<nil>", "0.0.0.0", "invalid IP"):
-                continue  # its own
-            route = _route(prefix, bool(path.get("best")), source)
-            for attr in path["attrs"]:
-                _gobgp_attr(route, attr)
-            out.append(route)
-    return out
-
-
-def _gobgp_attr(route, attr):
-    kind = attr["type"]
-    if kind == 2:
-        route["as_path"] = [asn for seg in attr.get("as_paths") or [] for asn in seg["asns"]]
-    elif kind in (3, 14) and attr.get("nexthop"):
-        route["next_hop"] = attr["nexthop"]
-    elif kind == 4:
-        route["med"] = attr.get("metric", attr.get("value"))
-    elif kind == 5:
-        route["local_pref"] = attr.get("value")
-    elif kind == 8:
-        route["communities"] = [f"{c >> 16}:{c & 65535}" for c in attr.get("communities", [])]
