@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 
-from lablib import agent, api, lab, need, ns, peer, plan, pods, show, state
+from lablib import agent, api, apibridge, lab, need, ns, peer, plan, pods, show, state
 from lablib import guest, verbs_api, verbs_net, verbs_node, verbs_pod, verbs_policy
 from lablib.errors import LabError, Usage
 
@@ -45,15 +45,29 @@ def _up(args):
             raise Usage("--no-agent and --agent exclude each other")
         path = None
     made = lab.up(args.name, args.nodes, args.subnets, path, agent_args, args.wait,
-                  args.ip_families)
+                  args.ip_families, _outside(args))
     print(f"lab {made.name}: {args.nodes} nodes, {args.subnets} subnets; state in {made.dir}")
+
+
+def _outside(args):
+    if args.apiserver == "builtin":
+        if args.kubeconfig:
+            raise Usage("--kubeconfig is for --apiserver URL")
+        return None
+    apibridge.where(args.apiserver)
+    if not args.kubeconfig:
+        raise Usage("--apiserver URL needs --kubeconfig FILE")
+    apibridge.Access(args.kubeconfig)
+    return {"url": args.apiserver, "kubeconfig": os.path.abspath(args.kubeconfig)}
 
 
 def _up_args(p):
     p.add_argument("--nodes", type=int, default=3, help="1 to 200 (default 3)")
     p.add_argument("--subnets", type=int, default=1, help="nodes are spread over them in blocks")
     p.add_argument("--ip-families", choices=list(plan.FAMILIES), default="4", help="default 4")
-    p.add_argument("--apiserver", choices=["builtin"], default="builtin")
+    p.add_argument("--apiserver", default="builtin", metavar="builtin|URL",
+                   help="the lab's own (default), or one that runs already, with --kubeconfig")
+    p.add_argument("--kubeconfig", metavar="FILE", help="administrator's access to --apiserver URL")
     p.add_argument("--wait", choices=["all", "health", "none"], default="all",
                    help="all: /healthz, sessions and routes; health: only /healthz")
     p.add_argument("--no-agent", action="store_true", help="nodes only")

@@ -148,6 +148,8 @@ def _boot(lab, kernel, n_nodes, agent_path):
 
 def _check(args):
     """What can be said before anything is made. Returns the agent's path."""
+    if args.apiserver != "builtin":
+        raise LabError("--apiserver URL: not in a guest kernel, which reaches the lab's own only")
     plan.nodes(args.nodes, args.subnets, plan.families(args.ip_families))
     path = None
     if not args.no_agent:

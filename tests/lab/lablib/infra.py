@@ -148,8 +148,25 @@ def api_argv(lab):
     return argv, env
 
 
+def _start_bridge(lab, outside):
+    """What leads to the API server outside, in its place; it runs beside the namespaces."""
+    api_dir = os.path.join(lab.dir, "api")
+    os.makedirs(api_dir, exist_ok=True)
+    argv = [sys.executable, "-m", "lablib.apibridge", "--dir", api_dir, "--unix", lab.api_sock]
+    argv += ["--url", outside["url"], "--from", outside["kubeconfig"]]
+    argv += ["--netns", os.path.join(ns.NETNS_DIR, _netns(lab))]
+    for ip in plan.api_ips(lab.families):
+        argv += ["--listen", f"[{ip}]:{plan.API_PORT}"]
+    env = dict(os.environ, PYTHONPATH=os.path.dirname(HERE), PYTHONDONTWRITEBYTECODE="1")
+    with open(os.path.join(api_dir, "log"), "ab") as log:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                                env={**env, ns.MARK_ENV: lab.name}, start_new_session=True)
+
+
 def start_api(lab):
     """Start the API server; wait_api() waits for it, so that nodes can be made meanwhile."""
+    if lab.facts.get("apiserver"):
+        return _start_bridge(lab, lab.facts["apiserver"])
     argv, env = api_argv(lab)
     argv = guest_inside.api_argv(lab, argv)  # in a guest: what leads to the server outside
     return _daemon(lab, argv, os.path.join(lab.dir, "api", "log"), env)

@@ -11,8 +11,9 @@ PEER_FACTS = ("name", "kind", "ip", "asn", "prefixes")
 KERNEL = ("veth", "bridge", "ipset")
 
 
-def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all", families="4"):
+def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all", families="4", outside=None):
     """A lab whose agents do their work. path None: nodes without agents, to start them by hand.
+    outside: {"url", "kubeconfig"} of an API server that runs already, instead of the lab's own.
     After a failure everything stays as it is, to be looked at; down() removes it."""
     planned = plan.nodes(n_nodes, n_subnets, plan.families(families))
     need.root()
@@ -28,7 +29,7 @@ def up(name, n_nodes=3, n_subnets=1, path=None, args=(), want="all", families="4
             raise LabError(f"lab {name!r} exists already; ./lab down --name {name}")
         lab.create_dir()
         lab.facts = {"name": name, "subnets": n_subnets, "families": families, "wait": want}
-        lab.facts.update(agent=told, nodes=[], peers={})
+        lab.facts.update(agent=told, nodes=[], peers={}, apiserver=outside)
         lab.save()
         _build(lab, planned, n_subnets)
         if told:
@@ -75,7 +76,22 @@ def down(name):
     need.root()
     lab = state.Lab(name)
     with lab.lifecycle(alone=True):
+        _leave(name)
         clean.remove(lab)
+
+
+def _leave(name):
+    """An API server that goes on without us keeps no Node or Pod of ours, if it can be reached."""
+    try:
+        lab = state.Lab.load(name)
+        if not lab.facts.get("apiserver"):
+            return
+        for p in pods.every(lab):
+            api.delete(lab, "pods", p.name, p.namespace, grace_s=0)
+        for node in lab.nodes:
+            api.delete(lab, "nodes", node.name)
+    except LabError:
+        return
 
 
 def status(lab):
