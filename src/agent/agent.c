@@ -169,11 +169,21 @@ static bool node_has_ipv6(const struct agent *a)
 	return !ip_is_none(&ips.best6);
 }
 
+static void on_cni_file(void *arg)
+{
+	const struct agent *a = arg;
+
+	if (a->routing && !a->stopping)
+		routing_file_changed(a->routing);
+}
+
 static int start_routing(struct agent *a, char **ret_why)
 {
 	const struct agent_kernel_conf conf = {
 		.ipv6 = node_has_ipv6(a),
 		.cni_path = a->opt->enable_cni ? a->cni_path : NULL,
+		.file_changed = on_cni_file,
+		.arg = a,
 	};
 	const struct routing_options opt = routing_options(a);
 	struct routing_deps deps = {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "agent/core.h"
+#include "kernel/audit.h"
 #include "version.h"
 
 /* Best routes change, rows are sent and removed: counted where they happen, read here. */
@@ -168,6 +169,64 @@ static void collect_passes(void *arg, struct metric *m)
 	metric_sample(m, (double)st.passes, NULL);
 }
 
+/* --- of the audits: one series for each kind that is looked at unasked --- */
+
+static void for_audits(const struct agent *a, struct metric *m,
+		       double (*value)(const struct agent *a, const struct audit_stats *st))
+{
+	struct audit_stats st;
+	const char *name;
+
+	for (size_t i = 0; a->kernel && (name = agent_kernel_audit(a->kernel, i, &st)); i++)
+		metric_sample(m, value(a, &st), (const char *const[]){ name });
+}
+
+static double value_looks(const struct agent *a, const struct audit_stats *st)
+{
+	(void)a;
+	return (double)st->looks;
+}
+
+static double value_cycles(const struct agent *a, const struct audit_stats *st)
+{
+	(void)a;
+	return (double)st->cycles;
+}
+
+static double value_audit_s(const struct agent *a, const struct audit_stats *st)
+{
+	(void)a;
+	return (double)st->us / (double)US_PER_S;
+}
+
+/* None yet: as old as the agent, whose clock this is not; -1 cannot be mistaken. */
+static double value_age(const struct agent *a, const struct audit_stats *st)
+{
+	if (st->last_at.us == 0)
+		return -1;
+	return (double)mono_diff_us(ev_now(a->loop), st->last_at) / (double)US_PER_S;
+}
+
+static void collect_looks(void *arg, struct metric *m)
+{
+	for_audits(arg, m, value_looks);
+}
+
+static void collect_cycles(void *arg, struct metric *m)
+{
+	for_audits(arg, m, value_cycles);
+}
+
+static void collect_audit_s(void *arg, struct metric *m)
+{
+	for_audits(arg, m, value_audit_s);
+}
+
+static void collect_age(void *arg, struct metric *m)
+{
+	for_audits(arg, m, value_age);
+}
+
 /* --- of the API client and the loop --- */
 
 static void collect_watch(void *arg, struct metric *m)
@@ -273,6 +332,26 @@ static const struct metric_desc rows[] = {
 	  "Claims and sightings past a ceiling",
 	  { "table" },
 	  collect_refused },
+	{ "audit_looks_total",
+	  METRIC_COUNTER,
+	  "Looks at the kernel that nothing called for, and events taken in",
+	  { "table" },
+	  collect_looks },
+	{ "audit_cycles_total",
+	  METRIC_COUNTER,
+	  "Complete comparisons of the kernel with what it should be",
+	  { "table" },
+	  collect_cycles },
+	{ "audit_seconds_total",
+	  METRIC_COUNTER,
+	  "Time from the start to the end of each look, helper programs included",
+	  { "table" },
+	  collect_audit_s },
+	{ "audit_age_seconds",
+	  METRIC_GAUGE,
+	  "Time since the last complete comparison; -1 before the first",
+	  { "table" },
+	  collect_age },
 	{ "engine_passes_total", METRIC_COUNTER, "Planning passes", { NULL }, collect_passes },
 	{ "watch_events_total",
 	  METRIC_COUNTER,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "kernel/file.h"
+#include "kernel/ifaddr.h"
 #include "kernel/ipset.h"
 #include "kernel/iptables.h"
 #include "kernel/link.h"
@@ -31,6 +32,7 @@ struct agent_kernel {
 	struct kernel_ipset *ipset;
 	struct kernel_iptables *iptables;
 	struct kernel_link *link;
+	struct kernel_ifaddr *ifaddr;
 	struct kernel_route *route;
 	struct kernel_file *file;
 	struct routing_tables tables;
@@ -80,6 +82,15 @@ static const struct table_desc links_desc = {
 	/* pods hang on the bridge: it stays when nobody asks for it any more */
 	.keep_unclaimed = true,
 };
+static const struct table_desc addrs_desc = {
+	.name = "addresses",
+	.help = "addresses of interfaces of ours",
+	.stage = STAGE_ADDRS,
+	.max_rows = FEW_MAX,
+	.key_fmt = link_addr_key_fmt,
+	/* pods have them as their gateway, and the CNI plugin looks after them, too */
+	.keep_unclaimed = true,
+};
 static const struct table_desc routes_desc = {
 	.name = "routes",
 	.help = "kernel routes with protocol 17",
@@ -121,6 +132,10 @@ static int open_sockets(struct agent_kernel *k, struct ev_loop *loop,
 	r = kernel_link_new(loop, NULL, links, ARRAY_LEN(links), &k->link);
 	if (r < 0)
 		return r;
+	*ret_what = "netlink addresses";
+	r = kernel_ifaddr_new(loop, NULL, links, ARRAY_LEN(links), &k->ifaddr);
+	if (r < 0)
+		return r;
 	*ret_what = "ipset over netlink";
 	r = kernel_ipset_new(loop, NULL, is_our_set, NULL, &k->ipset);
 	if (r < 0)
@@ -138,6 +153,7 @@ static void add_tables(struct agent_kernel *k, struct engine *e)
 	t->members = engine_table_add(e, &members_desc, kernel_ipset_member_reconciler(k->ipset));
 	t->iptables = engine_table_add(e, &iptables_desc, kernel_iptables_reconciler(k->iptables));
 	t->links = engine_table_add(e, &links_desc, kernel_link_reconciler(k->link));
+	t->addrs = engine_table_add(e, &addrs_desc, kernel_ifaddr_reconciler(k->ifaddr));
 	t->routes = engine_table_add(e, &routes_desc, kernel_route_reconciler(k->route));
 	t->files = engine_table_add(e, &files_desc, kernel_file_reconciler(k->file));
 }
@@ -162,6 +178,8 @@ int agent_kernel_new(struct ev_loop *loop, struct engine *engine,
 	}
 	k->sysctl = kernel_sysctl_new("/proc/sys", sysctls, ARRAY_LEN(sysctls));
 	k->file = kernel_file_new(&conf->cni_path, conf->cni_path ? 1 : 0);
+	kernel_sysctl_audit(k->sysctl, loop);
+	kernel_file_audit(k->file, loop, conf->file_changed, conf->arg);
 	add_tables(k, engine);
 	*ret = k;
 	return 0;
@@ -173,11 +191,32 @@ void agent_kernel_free(struct agent_kernel *k)
 		return;
 	kernel_route_free(k->route);
 	kernel_link_free(k->link);
+	kernel_ifaddr_free(k->ifaddr);
 	kernel_ipset_free(k->ipset);
 	kernel_iptables_free(k->iptables);
 	kernel_sysctl_free(k->sysctl);
 	kernel_file_free(k->file);
 	free(k);
+}
+
+const char *agent_kernel_audit(const struct agent_kernel *k, size_t i, struct audit_stats *ret)
+{
+	switch (i) {
+	case 0:
+		kernel_ipset_audit_get(k->ipset, ret);
+		return "ipsets";
+	case 1:
+		kernel_iptables_audit_get(k->iptables, ret);
+		return "iptables";
+	case 2:
+		kernel_sysctl_audit_get(k->sysctl, ret);
+		return "sysctls";
+	case 3:
+		kernel_file_audit_get(k->file, ret);
+		return "files";
+	default:
+		return NULL;
+	}
 }
 
 struct routing_tables agent_kernel_tables(const struct agent_kernel *k)

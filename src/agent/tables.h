@@ -11,9 +11,15 @@ struct engine;
 struct ev_loop;
 
 struct agent_kernel_conf {
-	bool ipv6;            /* this node has IPv6 addresses: its sets and rules, too */
-	const char *cni_path; /* NULL: no file is ours */
+	bool ipv6;                       /* this node has IPv6 addresses: its sets and rules, too */
+	const char *cni_path;            /* NULL: no file is ours */
+	void (*file_changed)(void *arg); /* somebody else changed that file */
+	void *arg;
 };
+
+/* Looking at the kernel unasked: what it costs and how old it is. NULL past the last one. */
+struct audit_stats;
+const char *agent_kernel_audit(const struct agent_kernel *k, size_t i, struct audit_stats *ret);
 
 /* 0, or -errno with *ret_why, a text to free. Before engine_start(). */
 int agent_kernel_new(struct ev_loop *loop, struct engine *engine,

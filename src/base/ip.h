@@ -41,6 +41,12 @@ static inline size_t ip_size(uint8_t family) /* bytes on the wire */
 {
 	return ip_bits(family) / 8;
 }
+static inline bool ip_is_link_local(const struct ip_addr *a)
+{
+	if (a->family == IP_V6)
+		return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+	return a->family == IP_V4 && a->bytes[0] == 169 && a->bytes[1] == 254;
+}
 /* AF_INET, AF_INET6 or AF_UNSPEC */
 int ip_af(uint8_t family);
 uint8_t ip_family_of_af(int af);

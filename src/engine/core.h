@@ -262,6 +262,7 @@ void engine_row_worked(struct row *r); /* the wish is present: failures are over
 void engine_fault_stop_waiting(struct row *r);
 void engine_fault_free(struct row *r);
 void engine_retry_run(struct engine *e);
+void engine_retry_table(struct table *t); /* its waiting rows need not wait any more */
 int64_t engine_backoff_us(struct engine *e, unsigned n_failures);
 
 /* report.c: what reconcilers say, queued. */

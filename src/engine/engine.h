@@ -35,6 +35,7 @@ enum engine_stage {
 	STAGE_MEMBERS,
 	STAGE_CHAINS,
 	STAGE_LINKS,
+	STAGE_ADDRS, /* of links made by the stage before */
 	STAGE_ROUTES,
 	STAGE_BGP_PEERS,
 	STAGE_ANNOUNCEMENTS,

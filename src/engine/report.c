@@ -21,6 +21,7 @@ enum report_kind {
 	REPORT_ABSENT,
 	REPORT_DUMP_BEGIN,
 	REPORT_DUMP_END,
+	REPORT_RETRY,
 	REPORT_LOST,
 };
 
@@ -122,6 +123,11 @@ static void sink_dump_end(void *arg, int err)
 	r->err = err;
 }
 
+static void sink_retry(void *arg)
+{
+	report_put(arg, REPORT_RETRY, (struct bytes){ 0 }, (struct bytes){ 0 });
+}
+
 void engine_report_lost(struct table *t)
 {
 	report_put(t, REPORT_LOST, (struct bytes){ 0 }, (struct bytes){ 0 });
@@ -136,6 +142,7 @@ void engine_reports_sink(struct table *t)
 		.absent = sink_absent,
 		.dump_begin = sink_dump_begin,
 		.dump_end = sink_dump_end,
+		.retry = sink_retry,
 	};
 }
 
@@ -163,6 +170,9 @@ static void report_handle(const struct engine_report *r)
 		return;
 	case REPORT_DUMP_END:
 		engine_mirror_dump_end(t, r->tag, r->err);
+		return;
+	case REPORT_RETRY:
+		engine_retry_table(t);
 		return;
 	case REPORT_LOST:
 		engine_mirror_lost(t);

@@ -242,3 +242,20 @@ void engine_retry_run(struct engine *e)
 	}
 	timer_arm(e);
 }
+
+/* Their time is now; the timer does the rest, a slice a turn. Counts of failures stay. */
+void engine_retry_table(struct table *t)
+{
+	struct engine *e = t->engine;
+	struct mono now = ev_now(e->loop);
+
+	for (size_t i = 0; i < e->n_heap; i++) {
+		struct engine_fault *f = e->heap[i];
+
+		if (f->row->table == t && f->waiting && f->at.us > now.us)
+			f->at = now;
+	}
+	for (size_t i = e->n_heap; i-- > 0;)
+		heap_down(e, e->heap[i]);
+	timer_arm(e);
+}

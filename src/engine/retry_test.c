@@ -49,6 +49,64 @@ static void back_off(void **state)
 	rig_free(r);
 }
 
+/* The reason is over, says the reconciler: nobody waits, other tables' rows still do. */
+static void retry_told(void **state)
+{
+	struct rig *r = rig_new(1);
+	struct fake_kernel *sets;
+
+	(void)state;
+	rig_start(r);
+	sets = &r->kernels[RIG_SETS];
+	sets->bad_key = r->kernels[RIG_CHAINS].bad_key = "bad";
+	sets->bad_err = r->kernels[RIG_CHAINS].bad_err = -ENETUNREACH;
+	rig_want(r, "x", "sets:bad=1 sets:good=1 chains:bad=1");
+	rig_pass(r);
+	for (unsigned i = 0; i < 8; i++) /* the waits are long by now */
+		(void)next_op_ms(r, 60000);
+	strbuf_clear(&r->journal);
+	sets->sink.retry(sets->sink.arg);
+	rig_pass(r);
+	rig_sent(r, "at once, alone, in vain", "sets(+bad=1)");
+	CHECK("the count of failures stays", next_op_ms(r, 60000) > 5000);
+	strbuf_clear(&r->journal);
+	sets->bad_key = NULL;
+	sets->sink.retry(sets->sink.arg);
+	sets->sink.retry(sets->sink.arg);
+	rig_pass(r);
+	rig_sent(r, "once", "sets(+bad=1)");
+	rig_row(r, "works", RIG_SETS, "bad", "1/1 ok o/x");
+	sets->sink.retry(sets->sink.arg);
+	rig_pass(r);
+	rig_sent(r, "nothing waits", "");
+	rig_free(r);
+}
+
+/* A row that drifted more than once need not wait either. */
+static void retry_told_of_drift(void **state)
+{
+	struct rig *r = rig_new(1);
+	struct fake_kernel *sets;
+
+	(void)state;
+	rig_start(r);
+	sets = &r->kernels[RIG_SETS];
+	rig_want(r, "x", "sets:a=1");
+	rig_pass(r);
+	for (unsigned i = 0; i < 6; i++) {
+		fake_change(sets, "a", NULL);
+		rig_ms(r, 4000);
+	}
+	strbuf_clear(&r->journal);
+	fake_change(sets, "a", NULL);
+	rig_pass(r);
+	rig_sent(r, "waits", "");
+	sets->sink.retry(sets->sink.arg);
+	rig_pass(r);
+	rig_sent(r, "no more", "sets(+a=1)");
+	rig_free(r);
+}
+
 static void wish_changes(void **state)
 {
 	struct rig *r = rig_new(2);
@@ -225,6 +283,7 @@ int main(void)
 		cmocka_unit_test(back_off),        cmocka_unit_test(wish_changes),
 		cmocka_unit_test(failed_but_seen), cmocka_unit_test(feedback),
 		cmocka_unit_test(many_failures),   cmocka_unit_test(leaving),
+		cmocka_unit_test(retry_told),      cmocka_unit_test(retry_told_of_drift),
 	};
 
 	return cmocka_run_group_tests_name("engine/retry", tests, NULL, NULL);

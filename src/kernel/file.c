@@ -9,10 +9,23 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ev/ev.h"
+
+/* What a look compares; all zero: there is no such file. */
+struct identity {
+	uint64_t dev, ino, size;
+	int64_t mtime_s, mtime_ns;
+};
 
 struct kernel_file {
 	struct strv paths;
+	struct identity *known; /* of each path, as last read or written */
 	struct row_sink sink;
+	struct ev_loop *loop; /* NULL: no audit */
+	struct ev_timer *audit;
+	void (*changed)(void *arg);
+	void *arg;
+	struct audit_stats stats;
 };
 
 int kernel_file_read(const char *path, char **ret_text, size_t *ret_len)
@@ -117,6 +130,36 @@ static int file_set(const struct row_op *op, char *text, size_t text_size)
 	return r;
 }
 
+static struct identity identity_get(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return (struct identity){ 0 };
+	return (struct identity){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.size = (uint64_t)st.st_size,
+		.mtime_s = st.st_mtim.tv_sec,
+		.mtime_ns = st.st_mtim.tv_nsec,
+	};
+}
+
+static bool identity_same(const struct identity *a, const struct identity *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* What we wrote ourselves is no news. */
+static void written(struct kernel_file *f, struct bytes key)
+{
+	for (size_t i = 0; i < f->paths.n; i++) {
+		if (strlen(f->paths.v[i]) == key.len &&
+		    memcmp(f->paths.v[i], key.data, key.len) == 0)
+			f->known[i] = identity_get(f->paths.v[i]);
+	}
+}
+
 static void file_attach(void *self, const struct row_sink *sink)
 {
 	struct kernel_file *f = self;
@@ -132,6 +175,8 @@ static void file_apply(void *self, const struct row_op *ops, size_t n)
 		char text[512] = "";
 		int r = ops[i].kind == ROW_SET ? file_set(&ops[i], text, sizeof(text)) : -EPERM;
 
+		if (r == 0)
+			written(f, ops[i].key);
 		f->sink.result(f->sink.arg, ops[i].tag, r, text);
 	}
 }
@@ -146,6 +191,7 @@ static void file_dump(void *self)
 		CLEANUP_FREE char *text = NULL;
 		size_t len = 0;
 
+		f->known[i] = identity_get(path); /* before reading: a change after is seen */
 		if (kernel_file_read(path, &text, &len) == 0)
 			f->sink.present(f->sink.arg, (struct bytes){ path, strlen(path) },
 					(struct bytes){ text, len });
@@ -159,6 +205,7 @@ struct kernel_file *kernel_file_new(const char *const *paths, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		strv_add(&f->paths, paths[i]);
+	f->known = xcalloc(n + 1, sizeof(*f->known));
 	return f;
 }
 
@@ -166,7 +213,9 @@ void kernel_file_free(struct kernel_file *f)
 {
 	if (!f)
 		return;
+	ev_timer_free(f->audit);
 	strv_fini(&f->paths);
+	free(f->known);
 	free(f);
 }
 
@@ -179,6 +228,45 @@ struct reconciler kernel_file_reconciler(struct kernel_file *f)
 	};
 
 	return (struct reconciler){ .ops = &ops, .self = f };
+}
+
+static void on_audit(void *arg)
+{
+	struct kernel_file *f = arg;
+	struct mono start = mono_read();
+	bool is_changed = false;
+
+	for (size_t i = 0; i < f->paths.n; i++) {
+		struct identity now = identity_get(f->paths.v[i]);
+
+		is_changed |= !identity_same(&now, &f->known[i]);
+	}
+	if (is_changed && f->sink.result) {
+		f->stats.finds++;
+		file_dump(f);
+		f->changed(f->arg);
+	}
+	f->stats.looks++;
+	f->stats.cycles++;
+	f->stats.last_at = ev_now(f->loop);
+	f->stats.us += mono_diff_us(mono_read(), start);
+	ev_timer_set(f->audit, ev_jitter_us(f->loop, FILE_AUDIT_US));
+}
+
+void kernel_file_audit(struct kernel_file *f, struct ev_loop *loop, void (*changed)(void *arg),
+		       void *arg)
+{
+	f->loop = loop;
+	f->changed = changed;
+	f->arg = arg;
+	f->audit = ev_timer_new(loop, "file-audit", on_audit, f);
+	if (f->paths.n > 0)
+		ev_timer_set(f->audit, ev_jitter_us(loop, FILE_AUDIT_US));
+}
+
+void kernel_file_audit_get(const struct kernel_file *f, struct audit_stats *ret)
+{
+	*ret = f->stats;
 }
 
 void file_key_fmt(struct strbuf *out, struct bytes key)

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "ev/sim.h"
 #include "kernel/row_rig.h"
 
 static char dir[] = "/tmp/kr-file-XXXXXX";
@@ -146,13 +147,56 @@ static void test_refused(void **state)
 	kernel_file_free(f);
 }
 
+static void count_change(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+static void test_audit(void **state)
+{
+	const char *const paths[] = { path };
+	struct ev_loop *loop = ev_new_sim(1);
+	struct kernel_file *f = kernel_file_new(paths, 1);
+	struct reconciler r = kernel_file_reconciler(f);
+	CLEANUP_FREE char *shown = xasprintf("%s=theirs;", path);
+	struct audit_stats stats;
+	struct row_rig rig;
+	unsigned n_changes = 0;
+
+	(void)state;
+	row_rig_attach(&rig, r);
+	put("ours", 4, 0644);
+	(void)row_rig_dump(&rig, r);
+	kernel_file_audit(f, loop, count_change, &n_changes);
+	(void)ev_sim_advance(loop, 3 * FILE_AUDIT_US);
+	CHECK("nothing new", n_changes == 0);
+	CHECK("replaced by us", row_rig_op(&rig, r, path, text("ours again")) == 0);
+	(void)ev_sim_advance(loop, 3 * FILE_AUDIT_US);
+	CHECK("no news", n_changes == 0);
+	put("theirs", 6, 0644);
+	strbuf_clear(&rig.dump);
+	(void)ev_sim_advance(loop, FILE_AUDIT_US);
+	CHECK_STR("read", strbuf_text(&rig.dump), shown);
+	CHECK("said", n_changes == 1);
+	CHECK("removed", unlink(path) == 0);
+	(void)ev_sim_advance(loop, 3 * FILE_AUDIT_US);
+	CHECK("said once", n_changes == 2);
+	put("back", 4, 0644);
+	(void)ev_sim_advance(loop, FILE_AUDIT_US);
+	CHECK("made again", n_changes == 3);
+	kernel_file_audit_get(f, &stats);
+	CHECK("counted", stats.finds == 3 && stats.looks >= 10);
+	strbuf_fini(&rig.dump);
+	kernel_file_free(f);
+	ev_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_replace),
-		cmocka_unit_test(test_readers_see_one_text),
-		cmocka_unit_test(test_link_is_kept),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_replace),      cmocka_unit_test(test_readers_see_one_text),
+		cmocka_unit_test(test_link_is_kept), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_audit),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

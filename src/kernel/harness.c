@@ -225,6 +225,13 @@ static void on_dump_end(void *arg, int err)
 	}
 }
 
+static void on_retry(void *arg)
+{
+	struct harness_sink *s = arg;
+
+	s->n_retries++;
+}
+
 void harness_sink_init(struct harness_sink *s)
 {
 	*s = (struct harness_sink){ .results = xcalloc(HARNESS_RESULTS_MAX, sizeof(*s->results)) };
@@ -247,6 +254,7 @@ void harness_sink_attach(struct harness_sink *s, struct reconciler r)
 		.absent = on_absent,
 		.dump_begin = on_dump_begin,
 		.dump_end = on_dump_end,
+		.retry = on_retry,
 	};
 
 	s->reconciler = r;

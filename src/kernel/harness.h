@@ -45,7 +45,7 @@ struct harness_sink {
 	bool is_dumping;
 	unsigned n_dumps;
 	int dump_err;
-	unsigned n_present, n_absent;
+	unsigned n_present, n_absent, n_retries;
 	struct harness_result *results; /* by tag */
 	size_t n_results;
 	struct reconciler reconciler;

@@ -15,7 +15,11 @@
  * Members are written without a timeout attribute: a set of ours has the default `timeout 0`, which
  * makes them permanent. A member that would expire is not reported as present, so that it is set
  * again; so is one with `nomatch`.
+ *
+ * Looks at the sets by itself, more than once a second, and dumps them when somebody else changed
+ * them.
  */
+#include "kernel/audit.h"
 #include "model/ipset.h"
 #include "model/reconcile.h"
 #include "nl/nl.h"
@@ -33,5 +37,7 @@ int kernel_ipset_new(struct ev_loop *loop, const struct nl_opener *opener,
 void kernel_ipset_free(struct kernel_ipset *ki);
 struct reconciler kernel_ipset_reconciler(struct kernel_ipset *ki);
 struct reconciler kernel_ipset_member_reconciler(struct kernel_ipset *ki);
+/* Of both tables; see ipset_audit.h. us: from the start of each look to its end. */
+void kernel_ipset_audit_get(const struct kernel_ipset *ki, struct audit_stats *ret);
 
 DEFINE_CLEANUP(struct kernel_ipset *, kernel_ipset_free)

@@ -54,7 +54,7 @@ struct set_op {
 };
 
 struct member_op {
-	bool is_add;
+	bool is_add, was_there;
 	uint32_t tag;
 	struct ipset_member_key key;
 	int err;
@@ -84,12 +84,14 @@ static struct apply *apply_new(struct ipset_applier *ia, size_t n)
 
 	a->ia = ia;
 	a->n = n;
+	ia->n_ops++;
 	list_add_tail(&ia->running, &a->link);
 	return a;
 }
 
 static void apply_free(struct apply *a)
 {
+	a->ia->n_ops++;
 	list_del(&a->link);
 	arena_fini(&a->arena);
 	free(a);
@@ -253,9 +255,11 @@ static void sets_report(struct apply *a)
 	for (size_t i = 0; i < a->n; i++) {
 		const struct set_op *op = &a->sets[i];
 
-		if (op->err == 0)
+		if (op->err == 0) {
 			snapshot_touch(ia->sets, (struct bytes){ &op->key, sizeof(op->key) },
 				       !op->is_del, (struct bytes){ &op->want, sizeof(op->want) });
+			ia->on_set(ia->arg, &op->key, op->is_del ? NULL : &op->want);
+		}
 		ia->sets_sink->result(ia->sets_sink->arg, op->tag, op->err, op->text);
 	}
 	apply_free(a);
@@ -303,7 +307,10 @@ static void member_fail(struct member_op *op, int err, const char *text)
 
 static void member_op_init(struct ipset_applier *ia, struct member_op *op, const struct row_op *row)
 {
-	*op = (struct member_op){ .tag = row->tag, .is_add = row->kind == ROW_SET, .text = "" };
+	*op = (struct member_op){ .tag = row->tag,
+				  .is_add = row->kind == ROW_SET,
+				  .was_there = row->have.data != NULL,
+				  .text = "" };
 	if (row->key.len != sizeof(op->key)) {
 		member_fail(op, -EINVAL, "ipset: row of a wrong size");
 		return;
@@ -345,6 +352,8 @@ static void members_batch_done(void *arg, const struct nl_result *res, size_t n)
 		if (op->err == 0)
 			snapshot_touch(ia->members, (struct bytes){ &op->key, sizeof(op->key) },
 				       op->is_add, (struct bytes){ 0 });
+		if (op->err == 0 && op->is_add != op->was_there)
+			ia->on_member(ia->arg, &op->key, op->is_add);
 		ia->members_sink->result(ia->members_sink->arg, op->tag, op->err, op->text);
 	}
 	apply_free(a);

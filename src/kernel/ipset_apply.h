@@ -14,8 +14,13 @@ struct ipset_applier {
 	const struct row_sink *sets_sink, *members_sink;
 	struct snapshot *sets, *members; /* told what we did while a dump runs */
 	void (*on_emptied)(void *arg);   /* a set was made anew */
+	/* An operation worked; value NULL: the set is gone. */
+	void (*on_set)(void *arg, const struct ipset_key *key, const struct ipset_value *value);
+	/* A member came or went that was not, or was, there before. */
+	void (*on_member)(void *arg, const struct ipset_member_key *key, bool is_there);
 	void *arg;
 	struct list running;
+	uint64_t n_ops; /* raised when operations begin and when they end */
 };
 
 void ipset_applier_init(struct ipset_applier *ia);

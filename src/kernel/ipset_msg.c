@@ -205,11 +205,13 @@ struct nl_dump *ipset_msg_list(const struct ipset_dialect *d, const char *name)
 	return dump;
 }
 
-enum { CREATE_ATTR_N = IPSET_ATTR_MAXELEM + 1 };
+enum { CREATE_ATTR_N = IPSET_ATTR_ELEMENTS + 1 };
+_Static_assert(IPSET_ATTR_ELEMENTS > (int)IPSET_ATTR_MAXELEM, "the last one sizes the table");
 
 static const struct nl_policy create_policy[CREATE_ATTR_N] = {
 	[IPSET_ATTR_TIMEOUT] = { NL_ATTR_U32 },
 	[IPSET_ATTR_MAXELEM] = { NL_ATTR_U32 },
+	[IPSET_ATTR_ELEMENTS] = { NL_ATTR_U32 },
 };
 
 int ipset_msg_parse(struct rd body, struct ipset_msg *ret)
@@ -238,6 +240,8 @@ int ipset_msg_parse(struct rd body, struct ipset_msg *ret)
 		if (nl_attr_be32(&create[IPSET_ATTR_TIMEOUT]) != 0)
 			s.value.type = IPSET_TYPE_OTHER;
 		s.value.maxelem = nl_attr_be32(&create[IPSET_ATTR_MAXELEM]);
+		s.has_n_members = create[IPSET_ATTR_ELEMENTS].is_set;
+		s.n_members = nl_attr_be32(&create[IPSET_ATTR_ELEMENTS]);
 	}
 	*ret = s;
 	return 0;
@@ -285,7 +289,7 @@ static int member_parse(struct rd body, struct ip_prefix *ret_prefix)
 	return 1;
 }
 
-int ipset_msg_member_next(struct rd *members, struct ip_prefix *ret_prefix)
+int ipset_msg_member_next(struct rd *members, struct ip_prefix *ret_prefix, size_t *n_others)
 {
 	struct rd body;
 	uint16_t type;
@@ -297,6 +301,7 @@ int ipset_msg_member_next(struct rd *members, struct ip_prefix *ret_prefix)
 		r = member_parse(body, ret_prefix);
 		if (r != 0)
 			return r;
+		(*n_others)++;
 	}
 	return r;
 }

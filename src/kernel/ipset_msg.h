@@ -47,15 +47,17 @@ struct ipset_msg {
 	char name[IPSET_NAME_MAX];
 	bool has_header; /* the first message about a set; later ones carry members only */
 	struct ipset_value value;
-	struct rd members; /* for ipset_msg_member_next() */
+	struct rd members;  /* for ipset_msg_member_next() */
+	bool has_n_members; /* with the header; kernels before 4.9 do not say */
+	uint32_t n_members;
 };
 /* From the body of a list message. 0 or -EBADMSG. */
 int ipset_msg_parse(struct rd body, struct ipset_msg *ret);
 /*
  * 1: *ret_prefix is a permanent member; 0: the end; -EBADMSG. Members that would expire, have
- * `nomatch` or are of a kind we do not write are passed over.
+ * `nomatch` or are of a kind we do not write are passed over; *n_others is raised by their number.
  */
-int ipset_msg_member_next(struct rd *members, struct ip_prefix *ret_prefix);
+int ipset_msg_member_next(struct rd *members, struct ip_prefix *ret_prefix, size_t *n_others);
 
 /* A result: the kernel's code to an errno, and the text for it ("" if the errno says it all). */
 int ipset_msg_err(int err, const char **ret_text);

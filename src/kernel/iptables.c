@@ -4,6 +4,12 @@
  * from memory: between dump_begin and dump_end nothing else happens, so that no result can come
  * into between. A family that cannot be read shows what was last known of it; its rows fail when
  * they are tried, with the reason, and the other family is not kept waiting.
+ *
+ * Dumps of our own accord: of one family when iptables_watch.h says that somebody changed it, of
+ * both in the slow full audit, which finds what the watch cannot see. What they cost is kept under
+ * READ_SHARE of a core in the long run: reading earns credit with time and spends it, so that a
+ * change is normally read at once, and a program that changes our chains without end is followed
+ * slowly.
  */
 #include "kernel/iptables.h"
 
@@ -14,6 +20,14 @@
 #include "base/mem.h"
 #include "ev/ev.h"
 #include "kernel/iptables_family.h"
+#include "kernel/iptables_watch.h"
+
+#define READ_SHARE       ((int64_t)100)   /* one part in so many of our time is for reading */
+#define READ_CREDIT_US   (1 * US_PER_S)   /* saved up at most */
+#define READ_WAIT_MAX_US (5 * US_PER_S)   /* for credit; then it is read anyway */
+#define READ_SETTLE_US   (20 * US_PER_MS) /* after the first event: the rest of the transaction */
+#define AUDIT_SHARE      (2 * READ_SHARE) /* the full audit by itself */
+#define BOTH             (1u << 0 | 1u << 1) /* bits of families[] */
 
 struct family_slot {
 	struct ipt_family worker;
@@ -30,8 +44,16 @@ struct kernel_iptables {
 	struct ipt_detect *detect;
 	struct ipt_detected detected;
 	bool is_detected;
-	bool is_dumping, dump_again;
+	bool is_dumping;
+	unsigned dump_mask, dump_again; /* bits of families[]: that is read, to be read after */
 	struct ev_timer *audit;
+	/* somebody else's changes */
+	struct ipt_watch *watch;
+	unsigned dirty;
+	struct ev_timer *reread;
+	int64_t credit_us;
+	struct mono credit_at;
+	struct audit_stats stats;
 };
 
 static struct family_slot *family_get(struct kernel_iptables *k, uint8_t family)
@@ -71,8 +93,10 @@ static void on_detected(void *arg, const struct ipt_detected *result)
 	if (!k->is_detected) {
 		k->detected = *result;
 		k->is_detected = result->variant != IPT_VARIANT_PLAIN || result->has_version;
-		if (k->is_detected)
+		if (k->is_detected) {
 			detected_log(result);
+			ipt_watch_variant(k->watch, result->variant);
+		}
 	}
 	for (size_t i = 0; i < ARRAY_LEN(k->families); i++) {
 		if (k->families[i].is_used)
@@ -90,17 +114,52 @@ static void want_programs(void *arg)
 
 /* --- dumps --- */
 
-static void dump_start(struct kernel_iptables *k)
+static void dump_start(struct kernel_iptables *k, unsigned mask)
 {
 	k->is_dumping = true;
-	k->dump_again = false;
+	k->dump_mask = mask;
+	k->dump_again &= ~mask;
+	k->dirty &= ~mask;
 	for (size_t i = 0; i < ARRAY_LEN(k->families); i++) {
 		struct family_slot *s = &k->families[i];
 
-		s->is_saving = s->is_used;
-		if (s->is_used)
+		s->is_saving = s->is_used && (mask & 1u << i);
+		if (s->is_saving)
 			ipt_family_save(&s->worker);
 	}
+}
+
+static void dump_ask(struct kernel_iptables *k, unsigned mask)
+{
+	if (k->is_dumping)
+		k->dump_again |= mask;
+	else
+		dump_start(k, mask);
+}
+
+/* Wall time of the programs: more than their share of a core, never less. */
+static int64_t cost_us(const struct kernel_iptables *k)
+{
+	return k->families[0].worker.save_us + k->families[1].worker.save_us;
+}
+
+static void credit_update(struct kernel_iptables *k)
+{
+	struct mono now = ev_now(k->loop);
+	int64_t spent = cost_us(k) - k->stats.us;
+
+	k->credit_us += mono_diff_us(now, k->credit_at) / READ_SHARE - spent;
+	k->credit_us = MIN(k->credit_us, READ_CREDIT_US);
+	k->credit_at = now;
+	k->stats.us += spent;
+}
+
+static int64_t reread_wait_us(struct kernel_iptables *k)
+{
+	credit_update(k);
+	if (k->credit_us >= 0)
+		return READ_SETTLE_US;
+	return MAX(READ_SETTLE_US, MIN(-k->credit_us * READ_SHARE, READ_WAIT_MAX_US));
 }
 
 static void tell(void *arg, const struct ipt_key *key, struct bytes value)
@@ -112,6 +171,8 @@ static void tell(void *arg, const struct ipt_key *key, struct bytes value)
 
 static void dump_finish(struct kernel_iptables *k)
 {
+	int64_t before_us = k->stats.us;
+
 	k->is_dumping = false;
 	k->sink.dump_begin(k->sink.arg);
 	for (size_t i = 0; i < ARRAY_LEN(k->families); i++) {
@@ -119,9 +180,16 @@ static void dump_finish(struct kernel_iptables *k)
 			ipt_family_rows_each(&k->families[i].worker, tell, k);
 	}
 	k->sink.dump_end(k->sink.arg, 0);
-	ev_timer_set(k->audit, ev_jitter_us(k->loop, IPT_AUDIT_US));
+	credit_update(k);
+	if (k->dump_mask == BOTH) {
+		k->stats.cycles++;
+		k->stats.last_at = ev_now(k->loop);
+		ev_timer_set(k->audit,
+			     ev_jitter_us(k->loop, MAX(IPT_AUDIT_US,
+						       AUDIT_SHARE * (k->stats.us - before_us))));
+	}
 	if (k->dump_again)
-		dump_start(k);
+		dump_start(k, k->dump_again);
 }
 
 static void saved(void *arg, uint8_t family, int err, const char *text)
@@ -139,17 +207,76 @@ static void saved(void *arg, uint8_t family, int err, const char *text)
 
 static void iptables_dump(void *self)
 {
-	struct kernel_iptables *k = self;
-
-	if (k->is_dumping)
-		k->dump_again = true;
-	else
-		dump_start(k);
+	dump_ask(self, BOTH);
 }
 
 static void on_audit(void *arg)
 {
-	iptables_dump(arg);
+	dump_ask(arg, BOTH);
+}
+
+/* --- somebody else's changes --- */
+
+static void on_reread(void *arg)
+{
+	struct kernel_iptables *k = arg;
+
+	if (k->dirty) {
+		k->stats.finds++;
+		dump_ask(k, k->dirty);
+	}
+}
+
+static void watch_changed(void *arg, uint8_t family)
+{
+	struct kernel_iptables *k = arg;
+
+	if (!k->sink.result)
+		return;
+	k->dirty |= 1u << (family == IP_V6);
+	if (!ev_timer_is_set(k->reread))
+		ev_timer_set(k->reread, reread_wait_us(k));
+}
+
+static bool watch_is_ours(void *arg, uint32_t pid)
+{
+	const struct kernel_iptables *k = arg;
+
+	for (size_t i = 0; i < ARRAY_LEN(k->families); i++) {
+		if (k->families[i].is_used && pid != 0 && k->families[i].worker.child_pid == pid)
+			return true;
+	}
+	return false;
+}
+
+static bool watch_is_busy(void *arg, uint8_t family)
+{
+	struct kernel_iptables *k = arg;
+	const struct family_slot *s = family_get(k, family);
+
+	return s && s->worker.child;
+}
+
+static void saving(void *arg, uint8_t family)
+{
+	struct kernel_iptables *k = arg;
+
+	ipt_watch_mark(k->watch, family);
+}
+
+static void restoring(void *arg, uint8_t family)
+{
+	struct kernel_iptables *k = arg;
+
+	ipt_watch_check(k->watch, family);
+}
+
+static void restored(void *arg, uint8_t family)
+{
+	struct kernel_iptables *k = arg;
+
+	ipt_watch_drain(k->watch);
+	ipt_watch_mark(k->watch, family);
 }
 
 /* --- operations --- */
@@ -219,6 +346,18 @@ int kernel_iptables_new(struct ev_loop *loop, const struct ipt_conf *conf,
 {
 	struct kernel_iptables *k;
 	const struct ipt_have_filter filter = { conf->is_our_chain, conf->arg };
+	const struct ipt_watch_conf watch = {
+		.filter = filter,
+		.opener = conf->opener,
+		.info = conf->info,
+		.info_arg = conf->info_arg,
+		.families = { conf->ipv4, conf->ipv6 },
+	};
+	struct ipt_watch_host watcher = {
+		.changed = watch_changed,
+		.is_ours = watch_is_ours,
+		.is_busy = watch_is_busy,
+	};
 
 	if (!conf->ipv4 && !conf->ipv6)
 		return -EINVAL;
@@ -234,6 +373,9 @@ int kernel_iptables_new(struct ev_loop *loop, const struct ipt_conf *conf,
 			.saved = saved,
 			.result = result,
 			.seen = seen,
+			.saving = saving,
+			.restoring = restoring,
+			.restored = restored,
 		};
 
 		if (k->families[i].is_used)
@@ -241,6 +383,11 @@ int kernel_iptables_new(struct ev_loop *loop, const struct ipt_conf *conf,
 					&filter);
 	}
 	k->audit = ev_timer_new(loop, "iptables-audit", on_audit, k);
+	k->reread = ev_timer_new(loop, "iptables-reread", on_reread, k);
+	k->credit_us = READ_CREDIT_US;
+	k->credit_at = ev_now(loop);
+	watcher.arg = k;
+	k->watch = ipt_watch_new(loop, &watch, &watcher);
 	*ret = k;
 	return 0;
 }
@@ -254,6 +401,8 @@ void kernel_iptables_free(struct kernel_iptables *k)
 			ipt_family_fini(&k->families[i].worker);
 	}
 	ipt_detect_cancel(k->detect);
+	ipt_watch_free(k->watch);
+	ev_timer_free(k->reread);
 	ev_timer_free(k->audit);
 	free(k);
 }
@@ -277,4 +426,14 @@ bool kernel_iptables_random_fully(const struct kernel_iptables *k)
 const char *kernel_iptables_variant(const struct kernel_iptables *k)
 {
 	return k->is_detected ? ipt_variant_name(k->detected.variant) : "unknown";
+}
+
+void kernel_iptables_audit_get(const struct kernel_iptables *k, struct audit_stats *ret)
+{
+	struct ipt_watch_stats watch;
+
+	ipt_watch_stats_get(k->watch, &watch);
+	*ret = k->stats;
+	ret->looks = watch.polls + watch.event.events;
+	ret->us = cost_us(k) + watch.us;
 }

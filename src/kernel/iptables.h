@@ -11,14 +11,20 @@
  * Texts of rules are in canonical form: what *-save prints, with quotes only around words that are
  * empty or hold a blank, a quote or a backslash (ipt_rule_canonical()).
  */
+#include "kernel/audit.h"
+#include "kernel/iptables_watch.h"
 #include "model/iptables.h"
 #include "model/reconcile.h"
 
 struct ev_loop;
 struct kernel_iptables;
 
-/* A dump of our own accord this often (less up to a quarter): who else writes there is not told. */
-#define IPT_AUDIT_US (300 * (int64_t)1000000)
+/*
+ * A full dump of our own accord this often (less up to a quarter), less often where it is expensive
+ * (above 0.5 % of a core). It finds what iptables_watch.h does not see: legacy changes that keep
+ * all sizes, changes by programs of the plain variant, and what was lost.
+ */
+#define IPT_AUDIT_US (60 * US_PER_S)
 
 struct ipt_conf {
 	bool ipv4, ipv6; /* families wanted; rows of the others fail */
@@ -28,6 +34,9 @@ struct ipt_conf {
 	 */
 	bool (*is_our_chain)(void *arg, const struct ipt_key *key);
 	void *arg;
+	const struct nl_opener *opener; /* of the events; NULL: the kernel */
+	ipt_info_fn *info;              /* of legacy tables; NULL: the kernel */
+	void *info_arg;
 };
 
 /* Starts no program yet. 0, or -EINVAL without any family. */
@@ -41,3 +50,5 @@ struct reconciler kernel_iptables_reconciler(struct kernel_iptables *k);
 bool kernel_iptables_random_fully(const struct kernel_iptables *k);
 /* "nft", "legacy", "plain" (programs without a variant in their names); "unknown" before. */
 const char *kernel_iptables_variant(const struct kernel_iptables *k);
+/* looks: polls of legacy tables and events; us: wall time of the save programs. */
+void kernel_iptables_audit_get(const struct kernel_iptables *k, struct audit_stats *ret);

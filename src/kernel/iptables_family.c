@@ -99,6 +99,7 @@ static void child_start(struct ipt_family *f, const char *suffix, const char *co
 	for (size_t i = 0; options[i]; i++)
 		argv[i + 1] = options[i];
 	f->child = ev_child_start(f->loop, &spec, done, f);
+	f->child_pid = (uint32_t)ev_child_pid(f->child);
 }
 
 static struct ipt_job *job_current(struct ipt_family *f)
@@ -250,6 +251,7 @@ static void on_saved(void *arg, const struct ev_child_status *st)
 	int r;
 
 	f->child = NULL;
+	f->child_pid = 0;
 	r = save_judge(f, st, ipt_program(program, f->variant, f->family, "-save"), text);
 	if (r == 0 && ++f->save_table < ARRAY_LEN(save_tables)) {
 		save_start(f);
@@ -264,6 +266,7 @@ static void on_saved(void *arg, const struct ev_child_status *st)
 		f->saved_at = ev_now(f->loop);
 		f->n_saves++;
 	}
+	f->save_us += mono_diff_us(ev_now(f->loop), f->save_began);
 	save_end(f, r, text);
 	ev_task_post(f->run);
 }
@@ -280,6 +283,8 @@ static void save_begin(struct ipt_family *f)
 	ipt_have_fini(&f->incoming);
 	ipt_have_init(&f->incoming, f->family);
 	f->save_table = 0;
+	f->save_began = ev_now(f->loop);
+	f->host.saving(f->host.arg, f->family);
 	save_start(f);
 }
 
@@ -324,7 +329,9 @@ static void on_restored(void *arg, const struct ev_child_status *st)
 	char program[IPT_PROGRAM_MAX], text[TEXT_MAX] = "";
 	int r;
 
+	f->host.restored(f->host.arg, f->family);
 	f->child = NULL;
+	f->child_pid = 0;
 	r = child_error(st, ipt_program(program, f->variant, f->family, "-restore"), text);
 	ev_task_post(f->run);
 	if (r == 0) {
@@ -368,6 +375,7 @@ static void restore_start(struct ipt_family *f, struct bytes input)
 	const char *const plain[] = { "--noflush", NULL };
 
 	f->n_restores++;
+	f->host.restoring(f->host.arg, f->family);
 	child_start(f, "-restore", f->has_wait ? waiting : plain, input, RESTORE_TIMEOUT_US,
 		    on_restored);
 }

@@ -23,6 +23,11 @@ struct ipt_family_host {
 	void (*result)(void *arg, uint32_t tag, int err, const char *text);
 	/* A failed row is not what the engine thought it is; data NULL: absent. */
 	void (*seen)(void *arg, const struct ipt_key *key, struct bytes value);
+	/* A save is about to run; so is a restore; a restore has ended (child_pid still names it).
+	 */
+	void (*saving)(void *arg, uint8_t family);
+	void (*restoring)(void *arg, uint8_t family);
+	void (*restored)(void *arg, uint8_t family);
 };
 
 struct ipt_family {
@@ -42,10 +47,13 @@ struct ipt_family {
 	struct list jobs; /* the first one runs */
 	struct ev_task *run;
 	struct ev_child *child;
+	uint32_t child_pid; /* 0: none runs */
 	bool waits_programs;
 	/* the save that runs */
 	struct ipt_have incoming;
 	unsigned save_table;
+	struct mono save_began;
+	int64_t save_us; /* of all saves together */
 	uint64_t n_saves, n_restores, n_restore_failures;
 };
 

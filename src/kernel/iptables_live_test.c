@@ -160,6 +160,15 @@ static void run_until(struct node *n, const unsigned *counter, unsigned value)
 	CHECK("answered in time", *counter >= value);
 }
 
+static void run_for(struct node *n, int64_t us)
+{
+	struct ev_timer *tick = ev_timer_new(n->loop, "tick", on_tick, n->loop);
+
+	ev_timer_set(tick, us);
+	ev_run(n->loop);
+	ev_timer_free(tick);
+}
+
 static void dump(struct node *n)
 {
 	unsigned next = n->rig.n_dumps + 1;
@@ -457,6 +466,42 @@ static void test_chains_that_jump(void **state)
 	node_fini(&n);
 }
 
+/* No dump is asked for: events, or the poll, make the reconciler look by itself. */
+static void test_noticed_unasked(void **state)
+{
+	static const char *const lines[] = {
+		"iptables-@ -F FORWARD",
+		"ip6tables-@ -D FORWARD 1",
+		"iptables-@ -t nat -D POSTROUTING 1",
+		"ip6tables-@ -t nat -F",
+	};
+	struct node n;
+	unsigned n_dumps;
+
+	(void)state;
+	node_init(&n);
+	dump(&n);
+	want_all(&n);
+	apply_good(&n);
+	run_for(&n, 2 * IPT_POLL_US);
+	n_dumps = n.rig.n_dumps;
+	CHECK("our own restore makes us look no more", n_dumps == 1);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct mono start = mono_read();
+
+		must(n.loop, lines[i]);
+		run_until(&n, &n.rig.n_dumps, ++n_dumps);
+		CHECK(lines[i], mono_diff_us(mono_read(), start) < 2 * US_PER_S);
+		run_for(&n, 2 * IPT_POLL_US);
+		CHECK("once", n.rig.n_dumps == n_dumps);
+	}
+	check_row(&n, "flushed", &n.accept4, "");
+	check_row(&n, "first line lost", &n.accept6, strchr(ACCEPTS, '\n') + 1);
+	check_row(&n, "deleted", &n.egress4, "");
+	check_row(&n, "table flushed", &n.egress6, "");
+	node_fini(&n);
+}
+
 static bool lacks(const char *why)
 {
 	print_message("skipped: %s\n", why);
@@ -508,6 +553,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_below_policy_jump),
 		cmocka_unit_test(test_removed_behind_our_back),
 		cmocka_unit_test(test_chains_that_jump),
+		cmocka_unit_test(test_noticed_unasked),
 	};
 
 	if (argc != 2)

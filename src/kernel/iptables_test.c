@@ -6,119 +6,11 @@
 
 #include <errno.h>
 
-#include "base/log.h"
-#include "base/mem.h"
 #include "base/test.h"
 #include "ev/sim.h"
-#include "kernel/iptables_model.h"
-#include "kernel/iptables_rig.h"
+#include "kernel/iptables_host.h"
 
 #define OUT "-i kube-bridge -m comment --comment \"allow outbound traffic from pods\" -j ACCEPT\n"
-
-struct host {
-	struct ev_loop *loop;
-	struct ipt_rig rig;
-	struct ipt_model v4, v6;
-	struct strbuf out; /* of the program that is being answered */
-	/* faults */
-	bool no_v6, no_programs, hangs, is_locked;
-	const char *version;
-	unsigned n_saves, n_restores, n_waiting; /* n_waiting: restores with -w */
-	int fail_restores;                       /* so many more fail for no reason of a row */
-};
-
-static void answer_restore(struct host *h, const struct ev_child_spec *spec,
-			   struct ev_sim_child_answer *a, struct ipt_model *m)
-{
-	h->n_restores++;
-	for (size_t i = 1; spec->argv[i]; i++)
-		h->n_waiting += str_eq(spec->argv[i], "-w");
-	if (h->is_locked || h->fail_restores > 0) {
-		h->fail_restores -= h->fail_restores > 0;
-		a->exit_code = 4;
-		a->err_text = h->is_locked ? "Another app is currently holding the xtables lock.\n"
-					   : "netlink error\n";
-		return;
-	}
-	if (model_restore(m, spec->input, spec->input_len) < 0) {
-		a->exit_code = 1;
-		a->err_text = "iptables-restore: line 2 failed\n";
-	}
-}
-
-static void answer(void *arg, const struct ev_child_spec *spec, struct ev_sim_child_answer *a)
-{
-	struct host *h = arg;
-	const char *program = spec->argv[0];
-	struct ipt_model *m = str_starts(program, "ip6") ? &h->v6 : &h->v4;
-
-	if (h->no_programs || strstr(program, "legacy") || (h->no_v6 && m == &h->v6))
-		return; /* -ENOENT is preset */
-	a->err = 0;
-	a->after_us = h->hangs ? EV_SIM_CHILD_FOREVER : 20 * US_PER_MS;
-	if (str_ends(program, "-restore")) {
-		answer_restore(h, spec, a, m);
-	} else if (str_ends(program, "-save")) {
-		h->n_saves++;
-		strbuf_clear(&h->out);
-		model_save(m, spec->argv[1] ? spec->argv[2] : NULL, &h->out);
-		a->out = strbuf_text(&h->out);
-	} else {
-		a->out = h->version;
-	}
-}
-
-static bool is_our_chain(void *arg, const struct ipt_key *key)
-{
-	(void)arg;
-	return str_starts(key->chain, "KUBE-T");
-}
-
-static void drop_line(void *arg, const char *line)
-{
-	(void)arg;
-	(void)line;
-}
-
-static void host_init(struct host *h)
-{
-	const struct ipt_conf conf = { .ipv4 = true, .ipv6 = true, .is_our_chain = is_our_chain };
-
-	memset(h, 0, sizeof(*h));
-	log_sink_set(drop_line, NULL);
-	h->version = "iptables v1.8.9 (nf_tables)\n";
-	model_init(&h->v4);
-	model_init(&h->v6);
-	h->loop = ev_new_sim(1);
-	ev_sim_child_set(h->loop, answer, h);
-	rig_init(&h->rig, h->loop, &conf);
-}
-
-static void host_fini(struct host *h)
-{
-	rig_fini(&h->rig);
-	ev_free(h->loop);
-	model_fini(&h->v4);
-	model_fini(&h->v6);
-	strbuf_fini(&h->out);
-	log_sink_set(NULL, NULL);
-}
-
-static void dump(struct host *h)
-{
-	unsigned before = h->rig.n_dumps;
-
-	h->rig.reconciler.ops->dump(h->rig.reconciler.self);
-	(void)ev_sim_advance(h->loop, 40 * US_PER_S);
-	CHECK("a dump ended", h->rig.n_dumps > before && h->rig.dump_err == 0);
-}
-
-static void apply(struct host *h)
-{
-	rig_apply(&h->rig);
-	(void)ev_sim_advance(h->loop, 40 * US_PER_S);
-	CHECK("every operation has its result", h->rig.n_results == h->rig.n_ops);
-}
 
 static struct ipt_key accept_key(uint8_t family)
 {
@@ -137,10 +29,10 @@ static void test_missing_family_hurts_itself(void **state)
 	(void)state;
 	host_init(&h);
 	h.no_v6 = true;
-	dump(&h);
+	host_dump(&h);
 	rig_op(&h.rig, accept_key(IP_V4), OUT);
 	rig_op(&h.rig, accept_key(IP_V6), OUT);
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("v4", h.rig.text[0], "");
 	CHECK_STR("v6", h.rig.text[1], "ip6tables-nft-save: no such program on PATH");
 	CHECK("v6", h.rig.err[1] == -ENOENT);
@@ -148,7 +40,7 @@ static void test_missing_family_hurts_itself(void **state)
 	h.no_v6 = false;
 	h.rig.n_ops = 0;
 	rig_op(&h.rig, accept_key(IP_V6), OUT);
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("v6 later", h.rig.text[0], "");
 	host_fini(&h);
 }
@@ -160,14 +52,14 @@ static void test_no_programs_at_all(void **state)
 	(void)state;
 	host_init(&h);
 	h.no_programs = true;
-	dump(&h);
+	host_dump(&h);
 	CHECK_STR("not known", kernel_iptables_variant(h.rig.k), "unknown");
 	CHECK("not assumed", !kernel_iptables_random_fully(h.rig.k));
 	rig_op(&h.rig, accept_key(IP_V4), OUT);
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("named", h.rig.text[0], "iptables-save: no such program on PATH");
 	h.no_programs = false;
-	dump(&h);
+	host_dump(&h);
 	CHECK_STR("found later", kernel_iptables_variant(h.rig.k), "nft");
 	CHECK("known", kernel_iptables_random_fully(h.rig.k));
 	host_fini(&h);
@@ -180,10 +72,10 @@ static void test_old_version(void **state)
 	(void)state;
 	host_init(&h);
 	h.version = "iptables v1.6.1\n";
-	dump(&h);
+	host_dump(&h);
 	CHECK("no --random-fully", !kernel_iptables_random_fully(h.rig.k));
 	rig_op(&h.rig, accept_key(IP_V4), OUT);
-	apply(&h);
+	host_apply(&h);
 	CHECK("restore has no -w", h.n_restores == 1 && h.n_waiting == 0);
 	host_fini(&h);
 }
@@ -203,14 +95,14 @@ static void test_one_call_for_all(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	all_ops(&h);
-	apply(&h);
+	host_apply(&h);
 	CHECK("one restore, with -w", h.n_restores == 1 && h.n_waiting == 1);
 	for (size_t i = 0; i < h.rig.n_ops; i++)
 		CHECK_STR("good", h.rig.text[i], "");
 	all_ops(&h);
-	apply(&h);
+	host_apply(&h);
 	CHECK("nothing to send", h.n_restores == 1);
 	host_fini(&h);
 }
@@ -223,14 +115,14 @@ static void test_bad_rows_alone(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	for (int i = 0; i < 40; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "KUBE-T%02d", i);
 		rig_op(&h.rig, chain_key(names[i]),
 		       str_eq(names[i], bad[0]) || str_eq(names[i], bad[1]) ? "-j NOSUCH\n"
 									    : "-j RETURN\n");
 	}
-	apply(&h);
+	host_apply(&h);
 	for (size_t i = 0; i < 40; i++) {
 		bool is_bad = i == 7 || i == 31;
 
@@ -248,10 +140,10 @@ static void test_partial_call_doubles_nothing(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	rig_op(&h.rig, accept_key(IP_V4), OUT);
 	rig_op(&h.rig, rig_key(IP_V4, "nat", "KUBE-TBAD", IPT_SLOT_CHAIN), "-j NOSUCH\n");
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("good", h.rig.text[0], "");
 	CHECK("bad", h.rig.err[1] == -EIO);
 	CHECK("once", model_chain_get(&h.v4, "filter", "FORWARD")->rules.n == 1);
@@ -264,10 +156,10 @@ static void test_chance_failure_is_tried_again(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	h.fail_restores = 1;
 	rig_op(&h.rig, chain_key("KUBE-TA"), "-j RETURN\n");
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("good at the second try", h.rig.text[0], "");
 	CHECK("two restores", h.n_restores == 2);
 	host_fini(&h);
@@ -279,23 +171,23 @@ static void test_nobodys_fault(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	h.is_locked = true;
 	rig_op(&h.rig, chain_key("KUBE-TA"), "");
 	rig_op(&h.rig, chain_key("KUBE-TB"), "");
-	apply(&h);
+	host_apply(&h);
 	CHECK("locked: one try", h.n_restores == 1);
 	CHECK(h.rig.text[1], h.rig.err[0] == -EBUSY && h.rig.err[1] == -EBUSY);
 	h.is_locked = false;
 	h.hangs = true;
 	h.rig.n_ops = 0;
 	rig_op(&h.rig, chain_key("KUBE-TA"), "");
-	apply(&h);
+	host_apply(&h);
 	CHECK(h.rig.text[0], h.rig.err[0] == -ETIMEDOUT);
 	h.hangs = false;
 	h.rig.n_ops = 0;
 	rig_op(&h.rig, chain_key("KUBE-TA"), "");
-	apply(&h);
+	host_apply(&h);
 	CHECK_STR("well again", h.rig.text[0], "");
 	host_fini(&h);
 }
@@ -306,11 +198,11 @@ static void test_refused_rows(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	rig_op(&h.rig, chain_key("OTHER"), "");
 	rig_op(&h.rig, chain_key("KUBE-TA"), "-j \"\n");
 	rig_op(&h.rig, rig_key(IP_NONE, "filter", "KUBE-TA", IPT_SLOT_CHAIN), "");
-	apply(&h);
+	host_apply(&h);
 	CHECK("not ours", h.rig.err[0] == -EPERM);
 	CHECK("no rule", h.rig.err[1] == -EINVAL);
 	CHECK("no family", h.rig.err[2] == -EAFNOSUPPORT);
@@ -326,9 +218,9 @@ static void test_audit_sees_others(void **state)
 
 	(void)state;
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	rig_op(&h.rig, key, OUT);
-	apply(&h);
+	host_apply(&h);
 	row = rig_row(&h.rig, &key);
 	CHECK_STR("there", row ? row : "", OUT);
 	CHECK("removed by another",
@@ -350,7 +242,7 @@ static void test_freed_while_running(void **state)
 	(void)ev_sim_advance(h.loop, US_PER_MS);
 	host_fini(&h);
 	host_init(&h);
-	dump(&h);
+	host_dump(&h);
 	rig_op(&h.rig, accept_key(IP_V4), OUT);
 	rig_apply(&h.rig);
 	(void)ev_sim_advance(h.loop, US_PER_MS);

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "ev/ev.h"
 #include "kernel/link_msg.h"
 #include "kernel/snapshot.h"
 
@@ -27,6 +28,7 @@ struct seen {
 };
 
 struct kernel_link {
+	struct ev_loop *loop;
 	struct nl *request, *dump, *event;
 	struct row_sink sink;
 	struct seen seen[KERNEL_LINK_NAMES_MAX];
@@ -290,6 +292,16 @@ static void op_init(struct op *op, const struct row_op *row)
 		op_fail(op, -EINVAL, "link: only bridges are created");
 }
 
+static void bridge_add(struct kernel_link *kl, struct nl_batch *b, uint32_t tag, const char *name)
+{
+	uint64_t random = ev_random(kl->loop);
+	uint8_t mac[LINK_MAC_LEN];
+
+	memcpy(mac, &random, sizeof(mac));
+	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02); /* of one station, locally administered */
+	link_msg_bridge_add(b, tag, name, mac);
+}
+
 static void op_encode(struct kernel_link *kl, struct nl_batch *b, uint32_t i, struct op *op)
 {
 	const struct seen *s = seen_find(kl, op->name);
@@ -307,7 +319,7 @@ static void op_encode(struct kernel_link *kl, struct nl_batch *b, uint32_t i, st
 		return;
 	}
 	if (!s->is_present)
-		link_msg_bridge_add(b, i << 2 | REQUEST_CREATE, op->name);
+		bridge_add(kl, b, i << 2 | REQUEST_CREATE, op->name);
 	if (op->want.up && !(s->is_present && s->value.up))
 		link_msg_up(b, i << 2 | REQUEST_UP, op->name);
 	if (op->want.mtu != 0 && !(s->is_present && s->value.mtu == op->want.mtu))
@@ -379,6 +391,7 @@ int kernel_link_new(struct ev_loop *loop, const struct nl_opener *opener, const 
 	int r = 0;
 
 	assert(n_names <= KERNEL_LINK_NAMES_MAX);
+	kl->loop = loop;
 	list_init(&kl->running);
 	snapshot_init(&kl->snapshot, KERNEL_LINK_NAMES_MAX);
 	for (size_t i = 0; i < n_names && r == 0; i++)

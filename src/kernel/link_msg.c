@@ -17,12 +17,14 @@ static void head_put(struct nl_msg *m, uint32_t flags, uint32_t change)
 	wr_u32_host(&m->w, change);
 }
 
-void link_msg_bridge_add(struct nl_batch *b, uint32_t tag, const char *name)
+void link_msg_bridge_add(struct nl_batch *b, uint32_t tag, const char *name,
+			 const uint8_t mac[LINK_MAC_LEN])
 {
 	struct nl_msg *m = nl_batch_add(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, tag);
 	size_t info;
 
 	head_put(m, 0, 0);
+	nl_put_bytes(m, IFLA_ADDRESS, mac, LINK_MAC_LEN);
 	nl_put_str(m, IFLA_IFNAME, name);
 	info = nl_nest_open(m, IFLA_LINKINFO);
 	nl_put_bytes(m, IFLA_INFO_KIND, KIND_BRIDGE, strlen(KIND_BRIDGE));
@@ -89,20 +91,22 @@ int link_msg_parse(struct rd body, struct link_msg *ret)
 	struct nl_attr attrs[ARRAY_LEN(link_policy)];
 	struct nl_attr info[ARRAY_LEN(info_policy)] = { 0 };
 	struct link_msg l = { 0 };
-	uint32_t flags;
+	uint32_t flags, changed;
 	uint8_t family;
 
 	family = rd_u8(&body);
 	rd_skip(&body, 3);
 	l.ifindex = rd_u32_host(&body);
 	flags = rd_u32_host(&body);
-	rd_skip(&body, 4); /* change mask */
+	changed = rd_u32_host(&body);
 	if (body.bad || nl_attrs_parse(body, link_policy, ARRAY_LEN(link_policy), attrs) < 0)
 		return -EBADMSG;
 	if (attrs[IFLA_LINKINFO].is_set && nl_attrs_parse(attrs[IFLA_LINKINFO].body, info_policy,
 							  ARRAY_LEN(info_policy), info) < 0)
 		return -EBADMSG;
 	(void)nl_attr_str(&attrs[IFLA_IFNAME], l.name, sizeof(l.name));
+	/* Answers and some events have all bits of the mask set: then it says nothing. */
+	l.is_turned = changed != UINT32_MAX && (changed & IFF_UP) != 0;
 	l.is_part = family == AF_BRIDGE;
 	l.value.mtu = nl_attr_u32(&attrs[IFLA_MTU]);
 	l.value.up = (flags & IFF_UP) != 0;
@@ -118,6 +122,36 @@ struct nl_dump *addr_msg_dump(void)
 
 	wr_zero(&nl_dump_msg(d)->w, 8); /* struct ifaddrmsg: every family, every link */
 	return d;
+}
+
+static void addr_put(struct nl_msg *m, uint32_t ifindex, const struct ip_prefix *p, bool is_add)
+{
+	const struct ip_addr *a = &p->addr;
+
+	wr_u8(&m->w, (uint8_t)ip_af(a->family));
+	wr_u8(&m->w, p->len);
+	/* Nobody else has an address of our own bridge: no need to wait for detecting that. */
+	wr_u8(&m->w, is_add && a->family == IP_V6 ? IFA_F_NODAD : 0);
+	wr_u8(&m->w, RT_SCOPE_UNIVERSE);
+	wr_u32_host(&m->w, ifindex);
+	nl_put_ip(m, IFA_LOCAL, a);
+	if (is_add && a->family == IP_V4 && p->len < 31) { /* as the CNI plugin makes it */
+		struct ip_addr broadcast =
+			ip_v4(ip_to_u32(a) | (uint32_t)(UINT64_C(0xffffffff) >> p->len));
+
+		nl_put_ip(m, IFA_BROADCAST, &broadcast);
+	}
+	nl_put_ip(m, IFA_ADDRESS, a);
+}
+
+void addr_msg_add(struct nl_batch *b, uint32_t tag, uint32_t ifindex, const struct ip_prefix *p)
+{
+	addr_put(nl_batch_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, tag), ifindex, p, true);
+}
+
+void addr_msg_del(struct nl_batch *b, uint32_t tag, uint32_t ifindex, const struct ip_prefix *p)
+{
+	addr_put(nl_batch_add(b, RTM_DELADDR, 0, tag), ifindex, p, false);
 }
 
 static const struct nl_policy addr_policy[] = {

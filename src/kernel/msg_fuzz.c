@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/ipset_msg.h"
+#include "kernel/iptables_watch.h"
 #include "kernel/link_msg.h"
 #include "kernel/route_msg.h"
 
@@ -59,14 +60,24 @@ static void ipset(uint16_t type, struct rd body)
 	struct ipset_dialect d = IPSET_DIALECT_INIT;
 	struct ip_prefix p;
 	struct ipset_msg s;
+	size_t n_others = 0;
 
 	if (ipset_msg_dialect_parse(type, body, &d) == 0)
 		require(d.protocol >= IPSET_PROTOCOL_LEAST && d.protocol <= IPSET_PROTOCOL_MOST);
 	if (ipset_msg_parse(body, &s) < 0)
 		return;
 	require(is_terminated(s.name, sizeof(s.name)));
-	while (ipset_msg_member_next(&s.members, &p) > 0)
+	while (ipset_msg_member_next(&s.members, &p, &n_others) > 0)
 		require(p.len <= ip_bits(p.addr.family));
+}
+
+static void nft(const struct nl_head *head, struct rd body)
+{
+	const struct ipt_have_filter filter = { 0 };
+	uint8_t family = IP_NONE;
+
+	if (ipt_watch_event_is(head, body, &filter, &family))
+		require(family == IP_V4 || family == IP_V6);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -77,6 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (nl_next(&in, &head, &body) > 0) {
 		if (head.type >> 8 == NFNL_SUBSYS_IPSET)
 			ipset(head.type, body);
+		else if (head.type >> 8 == NFNL_SUBSYS_NFTABLES)
+			nft(&head, body);
 		else if (head.type == RTM_NEWLINK || head.type == RTM_DELLINK)
 			link(body);
 		else if (head.type == RTM_NEWADDR || head.type == RTM_DELADDR)

@@ -74,7 +74,32 @@ static void route_del_6(struct nl_batch *b)
 
 static void bridge_add(struct nl_batch *b)
 {
-	link_msg_bridge_add(b, 0, "kube-bridge");
+	static const uint8_t mac[LINK_MAC_LEN] = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 };
+
+	link_msg_bridge_add(b, 0, "kube-bridge", mac);
+}
+
+static void addr_one(struct nl_batch *b, const char *text, bool is_add)
+{
+	struct ip_prefix p;
+
+	assert_int_equal(ip_prefix_parse_host(text, &p), 0);
+	(is_add ? addr_msg_add : addr_msg_del)(b, 0, 3, &p);
+}
+
+static void addr_add_4(struct nl_batch *b)
+{
+	addr_one(b, "172.20.0.1/24", true);
+}
+
+static void addr_add_6(struct nl_batch *b)
+{
+	addr_one(b, "fd00:172:20::1/64", true);
+}
+
+static void addr_del_4(struct nl_batch *b)
+{
+	addr_one(b, "172.20.0.1/24", false);
 }
 
 static void link_up(struct nl_batch *b)
@@ -183,6 +208,9 @@ static void test_golden(void **state)
 		{ "route-del-4", route_del_4 },
 		{ "route-del-6", route_del_6 },
 		{ "bridge-add", bridge_add },
+		{ "addr-add-4", addr_add_4 },
+		{ "addr-add-6", addr_add_6 },
+		{ "addr-del-4", addr_del_4 },
 		{ "link-up", link_up },
 		{ "link-mtu", link_mtu },
 		{ "link-del", link_del },
@@ -424,9 +452,10 @@ static int parse_ipset(struct rd body)
 {
 	struct ip_prefix p;
 	struct ipset_msg s;
+	size_t n_others = 0;
 	int r = ipset_msg_parse(body, &s);
 
-	while (r >= 0 && (r = ipset_msg_member_next(&s.members, &p)) > 0)
+	while (r >= 0 && (r = ipset_msg_member_next(&s.members, &p, &n_others)) > 0)
 		;
 	return r;
 }
@@ -479,6 +508,7 @@ static void test_ipset_parse(void **state)
 	char text[IP_PREFIX_FMT_MAX];
 	struct ip_prefix p;
 	struct ipset_msg s;
+	size_t n_others = 0;
 
 	(void)state;
 	list_put(b, members, ARRAY_LEN(members));
@@ -486,11 +516,12 @@ static void test_ipset_parse(void **state)
 	CHECK_STR("name", s.name, "kr-a");
 	CHECK("header", s.has_header && s.value.type == IPSET_HASH_NET && s.value.family == IP_V4);
 	CHECK("options", s.value.has_timeout == 1 && s.value.maxelem == 1000);
-	CHECK("first", ipset_msg_member_next(&s.members, &p) == 1);
+	CHECK("first", ipset_msg_member_next(&s.members, &p, &n_others) == 1);
 	CHECK_STR("first", ip_prefix_fmt(text, &p), "10.1.0.0/24");
-	CHECK("fourth", ipset_msg_member_next(&s.members, &p) == 1);
+	CHECK("fourth", ipset_msg_member_next(&s.members, &p, &n_others) == 1);
 	CHECK_STR("fourth", ip_prefix_fmt(text, &p), "10.4.0.0/24");
-	CHECK("end", ipset_msg_member_next(&s.members, &p) == 0);
+	CHECK("end", ipset_msg_member_next(&s.members, &p, &n_others) == 0);
+	CHECK("passed over", n_others == 2);
 	abuse("abuse", body_of(b), parse_ipset);
 }
 

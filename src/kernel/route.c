@@ -34,6 +34,7 @@ struct kernel_route {
 	struct ev_loop *loop;
 	struct nl *request, *dump, *event;
 	struct ev_timer *settle;
+	bool retry_soon; /* after the settle time: what failed for lack of a link may work */
 	struct row_sink sink;
 	struct route_mirror mirror;
 	struct route_applier applier;
@@ -98,6 +99,31 @@ static void log_add(struct kernel_route *kr, const struct change *c)
 	kr->log[kr->n_log++] = *c;
 }
 
+/*
+ * A link came up, or an address that gateways may be reached by: routes that could not be put are
+ * tried now, not when their back-off is over. Pods come with link-local addresses; those say
+ * nothing.
+ */
+static void on_chance(struct kernel_route *kr)
+{
+	kr->retry_soon = true;
+	settle_start(kr);
+}
+
+/* Somebody else's: of interest where it may have taken the place of ours, or leaves it. */
+static void on_other(struct kernel_route *kr, const struct change *c)
+{
+	const struct ip_prefix *dst = &c->route.dst;
+
+	if (!c->is_del) {
+		if (c->is_replace && route_mirror_get(&kr->mirror, dst))
+			settle_start(kr);
+		return;
+	}
+	if (map_del(&kr->applier.held, dst, sizeof(*dst)))
+		on_chance(kr);
+}
+
 static void on_route(struct kernel_route *kr, const struct nl_head *head, struct rd body)
 {
 	struct change c = { .is_del = head->type == RTM_DELROUTE,
@@ -110,9 +136,7 @@ static void on_route(struct kernel_route *kr, const struct nl_head *head, struct
 		return;
 	}
 	if (c.route.protocol != RTPROT_KUBE_ROUTER) {
-		/* Somebody else's: of interest only where it may have taken the place of ours. */
-		if (!c.is_del && c.is_replace && route_mirror_get(&kr->mirror, &c.route.dst))
-			settle_start(kr);
+		on_other(kr, &c);
 		return;
 	}
 	if (c.route.is_multipath) {
@@ -129,6 +153,13 @@ static void on_route(struct kernel_route *kr, const struct nl_head *head, struct
 	tell(kr, &c.route.dst);
 }
 
+static bool is_gateway_chance(struct rd body)
+{
+	struct addr_msg a;
+
+	return addr_msg_parse(body, &a) == 0 && !ip_is_link_local(&a.prefix.addr);
+}
+
 static void on_event(void *arg, const struct nl_head *head, struct rd body)
 {
 	struct kernel_route *kr = arg;
@@ -140,8 +171,16 @@ static void on_event(void *arg, const struct nl_head *head, struct rd body)
 		on_route(kr, head, body);
 		break;
 	case RTM_NEWLINK:
-		if (link_msg_parse(body, &link) == 0 && !link.is_part && !link.value.up)
+		if (link_msg_parse(body, &link) < 0 || link.is_part)
+			break;
+		if (!link.value.up)
 			settle_start(kr);
+		else if (link.is_turned)
+			on_chance(kr);
+		break;
+	case RTM_NEWADDR:
+		if (is_gateway_chance(body))
+			on_chance(kr);
 		break;
 	case RTM_DELLINK:
 	case RTM_DELADDR:
@@ -158,7 +197,10 @@ static void dump_start(struct kernel_route *kr);
 
 static void on_overrun(void *arg)
 {
-	dump_start(arg);
+	struct kernel_route *kr = arg;
+
+	kr->retry_soon = true; /* that a link came up may be among what was lost */
+	dump_start(kr);
 }
 
 static void on_settle(void *arg)
@@ -235,6 +277,9 @@ static void dump_finish(struct kernel_route *kr)
 		kr->sink.dump_begin(kr->sink.arg);
 		kr->sink.dump_end(kr->sink.arg, err);
 	}
+	if (kr->retry_soon) /* after the news: a route that was lost is one that may be tried */
+		kr->sink.retry(kr->sink.arg);
+	kr->retry_soon = false;
 }
 
 static void family_begin(struct kernel_route *kr, unsigned i)

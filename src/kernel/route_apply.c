@@ -312,6 +312,8 @@ static void look_judge(struct apply *a, struct op *op)
 	}
 	if (op->n_others == 0 && op->found) {
 		a->ra->conflicts++;
+		if (a->ra->held.n < ROUTE_HELD_MAX)
+			(void)map_put(&a->ra->held, &op->key.dst, sizeof(op->key.dst), a->ra);
 		op_done(op, -EEXIST,
 			arena_fmt(&a->arena, "route: destination is held by another program: %s",
 				  route_msg_fmt(route, op->found)));
@@ -430,6 +432,7 @@ void route_apply(struct route_applier *ra, const struct row_op *ops, size_t n)
 
 void route_applier_fini(struct route_applier *ra)
 {
+	map_fini(&ra->held);
 	list_for_each_safe (it, &ra->running)
 		apply_free(list_entry(it, struct apply, link));
 }

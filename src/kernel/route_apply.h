@@ -15,7 +15,11 @@ struct route_applier {
 	const struct row_sink *sink;
 	struct list running;
 	uint64_t conflicts;
+	struct map held; /* struct ip_prefix: destinations that another program's route holds */
 };
+
+/* More than these wait for their back-off when the other route goes. */
+#define ROUTE_HELD_MAX 4096
 
 /* Copies what it needs of ops; results go to the sink, never before this returns. */
 void route_apply(struct route_applier *ra, const struct row_op *ops, size_t n);

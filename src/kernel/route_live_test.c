@@ -319,6 +319,50 @@ static void test_events(void **state)
 	teardown(f);
 }
 
+static bool told_to_retry(void *arg)
+{
+	struct fixture *f = arg;
+
+	return f->sink.n_retries > 0;
+}
+
+static void expect_retry(struct fixture *f, const char *command)
+{
+	harness_for(f->loop, 2 * KERNEL_ROUTE_SETTLE_US);
+	f->sink.n_retries = 0;
+	assert_int_equal(harness_run(command), 0);
+	CHECK(command, harness_until(f->loop, told_to_retry, f));
+}
+
+static void expect_no_retry(struct fixture *f, const char *command)
+{
+	harness_for(f->loop, 2 * KERNEL_ROUTE_SETTLE_US);
+	f->sink.n_retries = 0;
+	assert_int_equal(harness_run(command), 0);
+	harness_for(f->loop, 2 * KERNEL_ROUTE_SETTLE_US);
+	CHECK(command, f->sink.n_retries == 0);
+}
+
+/* What may make a route possible that was not; and what happens all day and does not. */
+static void test_chances(void **state)
+{
+	struct fixture *f = setup();
+
+	(void)state;
+	expect_no_retry(f, "ip link set d0 down");
+	expect_retry(f, "ip link set d0 up");
+	expect_no_retry(f, "ip link set d0 mtu 1400");
+	expect_no_retry(f, "ip addr del 192.0.2.1/24 dev d0");
+	expect_retry(f, "ip addr add 192.0.2.1/24 dev d0");
+	expect_no_retry(f, "ip addr add 169.254.7.1/16 dev d0");
+	expect_no_retry(f, "ip route add 10.1.2.0/24 via 192.0.2.8 proto static");
+	CHECK("held", set(f, "10.1.2.0/24", "192.0.2.7")->err == -EEXIST);
+	expect_no_retry(f, "ip route add 10.1.3.0/24 via 192.0.2.8 proto static");
+	expect_no_retry(f, "ip route del 10.1.3.0/24");
+	expect_retry(f, "ip route del 10.1.2.0/24");
+	teardown(f);
+}
+
 static void test_errors(void **state)
 {
 	struct fixture *f = setup();
@@ -450,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_same_key_survives),
 		cmocka_unit_test(test_adoption),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_chances),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_overrun),

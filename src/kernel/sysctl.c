@@ -8,11 +8,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ev/ev.h"
 
 struct kernel_sysctl {
 	char *root;
 	struct strv paths;
 	struct row_sink sink;
+	struct ev_loop *loop; /* NULL: no audit */
+	struct ev_timer *audit;
+	struct audit_stats stats;
 };
 
 /* A path that leaves the root cannot come from our planners; refuse it anyway. */
@@ -134,6 +138,7 @@ void kernel_sysctl_free(struct kernel_sysctl *s)
 {
 	if (!s)
 		return;
+	ev_timer_free(s->audit);
 	strv_fini(&s->paths);
 	free(s->root);
 	free(s);
@@ -148,4 +153,30 @@ struct reconciler kernel_sysctl_reconciler(struct kernel_sysctl *s)
 	};
 
 	return (struct reconciler){ .ops = &ops, .self = s };
+}
+
+static void on_audit(void *arg)
+{
+	struct kernel_sysctl *s = arg;
+	struct mono start = mono_read();
+
+	if (s->sink.result)
+		sysctl_dump(s);
+	s->stats.looks++;
+	s->stats.cycles++;
+	s->stats.last_at = ev_now(s->loop);
+	s->stats.us += mono_diff_us(mono_read(), start);
+	ev_timer_set(s->audit, ev_jitter_us(s->loop, SYSCTL_AUDIT_US));
+}
+
+void kernel_sysctl_audit(struct kernel_sysctl *s, struct ev_loop *loop)
+{
+	s->loop = loop;
+	s->audit = ev_timer_new(loop, "sysctl-audit", on_audit, s);
+	ev_timer_set(s->audit, ev_jitter_us(loop, SYSCTL_AUDIT_US));
+}
+
+void kernel_sysctl_audit_get(const struct kernel_sysctl *s, struct audit_stats *ret)
+{
+	*ret = s->stats;
 }

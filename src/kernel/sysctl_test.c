@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "ev/sim.h"
 #include "kernel/row_rig.h"
 
 static char root[] = "/tmp/kr-sysctl-XXXXXX";
@@ -93,11 +94,36 @@ static void test_failures(void **state)
 	kernel_sysctl_free(s);
 }
 
+static void test_audit(void **state)
+{
+	static const char *const paths[] = { "net/a" };
+	struct ev_loop *loop = ev_new_sim(1);
+	struct kernel_sysctl *s = kernel_sysctl_new(root, paths, ARRAY_LEN(paths));
+	struct audit_stats stats;
+	struct row_rig rig;
+
+	(void)state;
+	row_rig_attach(&rig, kernel_sysctl_reconciler(s));
+	put("net/a", "0\n");
+	kernel_sysctl_audit(s, loop);
+	(void)ev_sim_advance(loop, SYSCTL_AUDIT_US);
+	CHECK_STR("looked unasked", strbuf_text(&rig.dump), "net/a=0;");
+	put("net/a", "1\n");
+	(void)ev_sim_advance(loop, SYSCTL_AUDIT_US);
+	CHECK("changed by another", strstr(strbuf_text(&rig.dump), "net/a=1;"));
+	kernel_sysctl_audit_get(s, &stats);
+	CHECK("counted", stats.cycles >= 2 && stats.last_at.us > 0);
+	strbuf_fini(&rig.dump);
+	kernel_sysctl_free(s);
+	ev_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_and_dump),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_audit),
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -6,6 +6,7 @@
 
 _Static_assert(sizeof(struct link_key) == IFNAMSIZ, "rows have no padding");
 _Static_assert(sizeof(struct link_value) == 8, "rows have no padding");
+_Static_assert(sizeof(struct link_addr_key) == IFNAMSIZ + sizeof(struct ip_prefix), "nor this");
 
 static struct link_value value_of(struct bytes value)
 {
@@ -41,4 +42,15 @@ bool link_value_same(struct bytes want, struct bytes have)
 	w = value_of(want);
 	h = value_of(have);
 	return w.kind == h.kind && w.up == h.up && (w.mtu == 0 || w.mtu == h.mtu);
+}
+
+void link_addr_key_fmt(struct strbuf *out, struct bytes key)
+{
+	char text[IP_PREFIX_FMT_MAX];
+	struct link_addr_key k;
+
+	assert(key.len == sizeof(k));
+	memcpy(&k, key.data, sizeof(k));
+	strbuf_add(out, k.link, strnlen(k.link, sizeof(k.link)));
+	strbuf_fmt(out, " %s", ip_prefix_fmt(text, &k.prefix));
 }

@@ -31,6 +31,13 @@ void link_value_fmt(struct strbuf *out, struct bytes value);
 /* mtu 0 in want accepts every MTU. */
 bool link_value_same(struct bytes want, struct bytes have);
 
+/* An address on a link of ours; the row's value is empty. */
+struct link_addr_key {
+	char link[IFNAMSIZ];     /* zero-filled */
+	struct ip_prefix prefix; /* host bits kept */
+};
+void link_addr_key_fmt(struct strbuf *out, struct bytes key);
+
 /* An address on an interface, as the kernel shows it. */
 struct if_addr {
 	struct ip_prefix prefix; /* host bits kept: the local address and its mask */

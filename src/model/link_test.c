@@ -37,6 +37,7 @@ static void test_fmt(void **state)
 {
 	CLEANUP_STRBUF struct strbuf out = STRBUF_INIT;
 	struct link_key k = { .name = "kube-bridge" };
+	struct link_addr_key address = { .link = "kube-bridge" };
 	struct link_key longest = { .name = "fifteen-letters" };
 	struct link_value up = { 1480, LINK_KIND_BRIDGE, 1 }, down = { 0, LINK_KIND_OTHER, 0 };
 
@@ -52,6 +53,10 @@ static void test_fmt(void **state)
 	strbuf_clear(&out);
 	link_value_fmt(&out, bytes_of(&down));
 	CHECK_STR("down", strbuf_text(&out), "other down");
+	CHECK("address", ip_prefix_parse_host("172.20.0.1/24", &address.prefix) == 0);
+	strbuf_clear(&out);
+	link_addr_key_fmt(&out, (struct bytes){ &address, sizeof(address) });
+	CHECK_STR("address", strbuf_text(&out), "kube-bridge 172.20.0.1/24");
 }
 
 int main(void)

@@ -60,6 +60,11 @@ struct row_sink {
 	 */
 	void (*dump_begin)(void *arg);
 	void (*dump_end)(void *arg, int err);
+	/*
+	 * What made operations fail may be over (a link came up): rows that wait for their next try
+	 * are tried now. Not for every event: each costs as many operations as rows wait.
+	 */
+	void (*retry)(void *arg);
 };
 
 struct reconciler_ops {

@@ -31,6 +31,7 @@ struct routing {
 	struct self_changes changes;
 	struct if_addr *own_addrs; /* interfaces that have an address of ours, as last seen */
 	size_t n_own_addrs;
+	struct ip_prefix gateways[NODE_POD_CIDRS_MAX]; /* the bridge's, of each own pod CIDR */
 	struct owner_kind *node_owner, *self_owner, *route_owner;
 	struct table *peers, *announcements;
 	struct bgp_proc *bgp;
@@ -71,6 +72,8 @@ void routing_self_facts(const struct routing *r, struct self_facts *ret);
 bool routing_self_refresh(struct routing *r);
 /* The interfaces with these addresses. True if they are others than before, or changed. */
 bool routing_own_addrs_refresh(struct routing *r);
+/* What the bridge has in the own pod CIDRs. True if another is to be kept than before. */
+bool routing_gateways_refresh(struct routing *r);
 
 /* --- kept.c --- */
 

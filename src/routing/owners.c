@@ -73,6 +73,18 @@ void routing_self_facts(const struct routing *r, struct self_facts *ret)
 	ret->mtu = a->mtu;
 }
 
+static void claim_gateways(struct routing *r, const struct link_key *bridge, struct claims *c)
+{
+	for (size_t i = 0; i < NODE_POD_CIDRS_MAX; i++) {
+		struct link_addr_key key = { .prefix = r->gateways[i] };
+
+		if (ip_is_none(&key.prefix.addr))
+			continue;
+		memcpy(key.link, bridge->name, sizeof(key.link));
+		claim(c, r->deps.tables.addrs, BYTES(key), (struct bytes){ "", 0 });
+	}
+}
+
 static void changes_problem(const struct self_changes *changes, struct claims *c)
 {
 	if (changes->primary)
@@ -130,6 +142,7 @@ void routing_plan_self(void *arg, const char *owner, struct claims *c)
 	routing_self_facts(r, &facts);
 	self_plan(&arena, &r->self, &opt, &facts, &w, &problems);
 	claim(c, t->links, BYTES(w.link), BYTES(w.link_value));
+	claim_gateways(r, &w.link, c);
 	for (size_t i = 0; i < w.n_sysctls; i++)
 		claim(c, t->sysctls, bytes_of_text(w.sysctls[i].path),
 		      bytes_of_text(w.sysctls[i].value));

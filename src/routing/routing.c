@@ -134,6 +134,7 @@ void routing_start(struct routing *r, bool random_fully)
 	r->random_fully = random_fully;
 	routing_kept_adopt(r);
 	(void)routing_own_addrs_refresh(r);
+	(void)routing_gateways_refresh(r);
 	routing_dirty_all(r);
 	try_listen(r);
 }
@@ -149,6 +150,7 @@ void routing_node_changed(struct routing *r, const char *name)
 {
 	if (str_eq(name, cluster_self_name(r->deps.cluster)) && routing_self_refresh(r)) {
 		(void)routing_own_addrs_refresh(r);
+		(void)routing_gateways_refresh(r);
 		routing_dirty_all(r);
 		return;
 	}
@@ -161,6 +163,14 @@ void routing_addrs_changed(struct routing *r)
 {
 	if (routing_own_addrs_refresh(r))
 		routing_dirty_all(r);
+	if (routing_gateways_refresh(r))
+		engine_dirty(r->self_owner, cluster_self_name(r->deps.cluster));
+}
+
+/* What is wanted of the file depends on what else is in it. */
+void routing_file_changed(struct routing *r)
+{
+	engine_dirty(r->self_owner, cluster_self_name(r->deps.cluster));
 }
 
 /* --- construction --- */

@@ -23,7 +23,7 @@ struct routing;
 struct table;
 
 struct routing_tables {
-	struct table *sysctls, *ipsets, *members, *iptables, *links, *routes, *files;
+	struct table *sysctls, *ipsets, *members, *iptables, *links, *addrs, *routes, *files;
 };
 
 struct routing_deps {
@@ -63,6 +63,7 @@ void routing_stop(struct routing *r, void (*done)(void *arg), void *arg);
 
 void routing_node_changed(struct routing *r, const char *name);
 void routing_addrs_changed(struct routing *r); /* of this host's interfaces */
+void routing_file_changed(struct routing *r);  /* the CNI file, by somebody else */
 
 /* Looking in. */
 struct routing_stats {

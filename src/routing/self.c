@@ -93,3 +93,50 @@ bool routing_own_addrs_refresh(struct routing *r)
 	r->n_own_addrs = n;
 	return changed;
 }
+
+/* --- the bridge's addresses --- */
+
+/* Of what is on the bridge: the one there was, else the first one, else still the one there was. */
+static struct ip_prefix gateway_in(const struct routing *r, const struct ip_prefix *cidr,
+				   const struct ip_prefix *before)
+{
+	size_t count = kernel_addr_count(r->deps.addrs);
+	const struct ip_prefix *other = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct if_addr *a = kernel_addr_at(r->deps.addrs, i);
+
+		if (!str_eq(a->ifname, BRIDGE_NAME) || !ip_prefix_has(cidr, &a->prefix.addr))
+			continue;
+		if (ip_prefix_same(&a->prefix, before))
+			return *before;
+		if (!other)
+			other = &a->prefix;
+	}
+	return other ? *other : *before;
+}
+
+/*
+ * The CNI plugin gives the bridge its address, with the first pod, and nothing does so again: if
+ * somebody removes it, every pod here has lost its gateway. So what was seen there, in a pod CIDR
+ * of ours, is kept. Which one it should be is the plugin's business: one that replaces another at
+ * once is followed, and none is made up.
+ */
+bool routing_gateways_refresh(struct routing *r)
+{
+	struct ip_prefix before[NODE_POD_CIDRS_MAX];
+
+	memcpy(before, r->gateways, sizeof(before));
+	memset(r->gateways, 0, sizeof(r->gateways));
+	for (size_t c = 0; c < r->cidrs.n; c++) {
+		const struct ip_prefix *cidr = &r->cidrs.v[c];
+		struct ip_prefix known = { 0 };
+
+		for (size_t i = 0; i < NODE_POD_CIDRS_MAX; i++) {
+			if (!ip_is_none(&before[i].addr) && ip_prefix_has(cidr, &before[i].addr))
+				known = before[i];
+		}
+		r->gateways[c] = gateway_in(r, cidr, &known);
+	}
+	return memcmp(before, r->gateways, sizeof(before)) != 0;
+}
