@@ -35,6 +35,10 @@ def pytest_runtest_makereport(item, call):
     if not report.failed or report.when not in ("setup", "call"):
         return
     for holder in item.listchain():  # the test itself, its module
+        if getattr(holder, "guest_lab", None) and "name" in item.fixturenames:
+            where = os.path.join(_kept_dir(item), holder.guest_lab)
+            evidence.collect_from_guest(holder.guest_lab, where)
+            report.sections.append(("lab", f"kept in {where}"))
         if holder is not item and "module_lab_factory" not in item.fixturenames:
             continue  # the module's labs have no part in it
         for lab in getattr(holder, "labs", []):
@@ -42,17 +46,21 @@ def pytest_runtest_makereport(item, call):
             report.sections.append(("lab", f"kept in {_keep(item, lab)}"))
 
 
-def _keep(item, lab):
+def _kept_dir(item):
     build = os.path.join(ROOT, "build")  # made by meson only
     top = os.environ.get("LAB_FAILED") or os.path.join(
         build if os.path.isdir(build) else tempfile.gettempdir(), "lab-failed"
     )
     name = re.sub(r"[^\w.-]+", "_", item.nodeid)
+    return os.path.join(top, f"{name}-{os.getpid()}")
+
+
+def _keep(item, lab):
     try:
         lab = state.Lab.load(lab.name)  # `up` may have failed half-way: what it wrote down counts
     except LabError:
         pass
-    return evidence.collect(lab, os.path.join(top, f"{name}-{os.getpid()}", lab.name))
+    return evidence.collect(lab, os.path.join(_kept_dir(item), lab.name))
 
 
 @pytest.fixture(scope="session")

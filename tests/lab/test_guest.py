@@ -153,8 +153,8 @@ def can_boot(lab_root):
 
 
 @pytest.fixture(scope="module")
-def name(can_boot, agent_path):
-    lab = f"g{os.getpid()}"
+def name(request, can_boot, agent_path):
+    lab = request.node.guest_lab = f"g{os.getpid()}"
     begun = time.monotonic()
     try:
         r = cli("up", "--nodes", 3, "--kernel", "guest", "--agent", agent_path, name=lab)

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
-from lablib import api, lab as labs, ns
+from lablib import api, lab as labs, ns, state
 from lablib.errors import LabError
 
 COMMANDS = {
@@ -26,6 +27,7 @@ COMMANDS = {
     "ps": ["ps", "axo", "pid,ppid,stat,etimes,rss,args"],
     "cni": ["cat", ns.CNI_FILE],
 }
+GUEST_S = 120
 KINDS = ("nodes", "pods", "services", "endpointslices", "networkpolicies")
 
 
@@ -46,6 +48,26 @@ def collect(lab, where):
     for kind in KINDS:
         _save(os.path.join(where, f"{kind}.json"), _objects(lab, kind))
     _save(os.path.join(where, "status.json"), _status(lab))
+    return where
+
+
+def collect_from_guest(name, where):
+    """The same of a lab in a guest, gathered there; and what qemu and the kernel said."""
+    os.makedirs(where, exist_ok=True)
+    for path in glob.glob(os.path.join(state.ROOT, name, "*.log")):
+        shutil.copy(path, where)
+    here = os.path.dirname(os.path.abspath(__file__))
+    lab = os.path.join(os.path.dirname(here), "..", "..", "lab")
+    inside = f"/tmp/evidence-{os.getpid()}"
+    gather = ["env", f"PYTHONPATH={os.path.dirname(here)}", "/usr/bin/python3", "-B", "-m",
+              "lablib.evidence", name, inside]
+    for argv in (gather, ["tar", "-c", "-C", inside, "."]):
+        r = subprocess.run([lab, "guest", "--name", name, "--", *argv], stdin=subprocess.DEVNULL,
+                           capture_output=True, timeout=GUEST_S, check=False)
+        if r.returncode != 0:
+            _save(os.path.join(where, "guest-error"), r.stderr.decode(errors="replace"))
+            return where
+    subprocess.run(["tar", "-x", "-C", where], input=r.stdout, check=False)
     return where
 
 
@@ -74,3 +96,7 @@ def _status(lab):
 def _save(path, text):
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
+
+
+if __name__ == "__main__":
+    collect(state.Lab.load(sys.argv[1]), sys.argv[2])
