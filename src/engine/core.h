@@ -184,8 +184,8 @@ struct engine {
 	size_t ops_cap;
 	int64_t pass_us; /* work in the pass so far */
 
-	struct mono kick_first, kick_last;
-	bool kicked;
+	struct mono kick_first, kick_last, pass_end;
+	bool kicked, pass_is_due;
 	struct ev_timer *pass_timer, *step_timer, *retry_timer, *watch_timer, *start_timer;
 	struct ev_task *work;
 
@@ -291,6 +291,7 @@ void owner_kind_fini(struct owner_kind *kind); /* at the end: drops claims witho
 /* pass.c */
 void engine_kick(struct engine *e); /* something is to do: a pass soon */
 void engine_pass_timer(void *arg);
+void engine_pass_begin(struct engine *e); /* if it is due; in the task */
 void engine_step_timer(void *arg);
 void engine_pass_run(struct engine *e); /* as far as it gets now; PASS_NONE at its end */
 void engine_step_result(struct engine *e, const struct engine_op *op);

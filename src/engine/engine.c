@@ -52,6 +52,7 @@ static void work(void *arg)
 	bool has_more = engine_reports_run(e);
 
 	ready_check(e);
+	engine_pass_begin(e);
 	if (e->phase != PASS_NONE)
 		engine_pass_run(e);
 	if (has_more || e->phase == PASS_PLAN || e->phase == PASS_JUDGE)

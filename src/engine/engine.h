@@ -70,7 +70,10 @@ struct table_desc {
 	bool replan_on_failure;
 };
 
-/* Coalescing: an idle engine waits at most this long before a pass, a busy one at most the second.
+/*
+ * Coalescing: an engine that has been quiet for the first time starts a pass at once (at the end of
+ * the turn of the loop); else what comes waits until nothing came for that long, at most the
+ * second.
  */
 #define ENGINE_DELAY_IDLE_US (2 * US_PER_MS)
 #define ENGINE_DELAY_BUSY_US (100 * US_PER_MS)

@@ -3,8 +3,11 @@
  * A pass: plan the dirty owners, judge the touched rows, send what is due in steps, wait for the
  * results of each step before the next.
  *
- *   kick -> pass timer -> PLAN -> JUDGE -> SEND step 0 .. STEP_N-1 -> end -> (kicked meanwhile:
- * again)
+ *   kick -> task, or pass timer -> PLAN -> JUDGE -> SEND step 0 .. STEP_N-1 -> end -> (kicked
+ *   meanwhile: again)
+ *
+ * The first kick after a quiet time starts a pass at the end of its turn of the loop; what follows
+ * closely waits in the timer for more of its kind.
  *
  * Steps: for each stage upwards, removals of del_first tables, then sets; then for each stage
  * downwards the other removals. A step without rows costs a look at each table.
@@ -48,19 +51,30 @@ static int64_t kick_wait_us(const struct engine *e)
 	struct mono limit = mono_add_us(e->kick_first, ENGINE_DELAY_BUSY_US);
 	int64_t wait_us = MIN(quiet.us, limit.us) - ev_now(e->loop).us;
 
+	if (mono_diff_us(e->kick_first, e->pass_end) >= ENGINE_DELAY_IDLE_US)
+		return 0;
 	return MAX(wait_us, (int64_t)0);
 }
 
 void engine_kick(struct engine *e)
 {
+	int64_t wait_us;
+
 	e->kick_last = ev_now(e->loop);
 	if (!e->kicked)
 		e->kick_first = e->kick_last;
 	e->kicked = true;
 	/* A set timer looks at kick_last when it fires; setting it again for each event costs more.
 	 */
-	if (e->phase == PASS_NONE && engine_may_pass(e) && !ev_timer_is_set(e->pass_timer))
-		ev_timer_set(e->pass_timer, kick_wait_us(e));
+	if (e->phase != PASS_NONE || !engine_may_pass(e) || ev_timer_is_set(e->pass_timer))
+		return;
+	wait_us = kick_wait_us(e);
+	if (wait_us > 0) {
+		ev_timer_set(e->pass_timer, wait_us);
+		return;
+	}
+	e->pass_is_due = true; /* a timer would come up to a millisecond later */
+	ev_task_post(e->work);
 }
 
 static void list_move(struct list *to, struct list *from)
@@ -84,15 +98,22 @@ void engine_pass_timer(void *arg)
 		ev_timer_set(e->pass_timer, wait_us);
 		return;
 	}
-	e->kicked = false;
+	e->pass_is_due = true;
+	/* In the task, so that what is queued already is known to this pass. */
+	ev_task_post(e->work);
+}
+
+void engine_pass_begin(struct engine *e)
+{
+	if (!e->pass_is_due)
+		return;
+	e->pass_is_due = e->kicked = false;
 	if (e->phase != PASS_NONE || (list_is_empty(&e->dirty) && list_is_empty(&e->touched)))
 		return;
 	e->phase = PASS_PLAN;
 	e->pass_us = 0;
 	e->stats.passes++;
 	list_move(&e->planning, &e->dirty);
-	/* In the task, so that what is queued already is known to this pass. */
-	ev_task_post(e->work);
 }
 
 static bool plan_slice(struct engine *e)
@@ -222,6 +243,7 @@ static bool step_send(struct engine *e)
 static void pass_end(struct engine *e)
 {
 	e->phase = PASS_NONE;
+	e->pass_end = ev_now(e->loop);
 	e->idle_due = true;
 	e->stats.last_pass_us = e->pass_us;
 	e->stats.longest_pass_us = MAX(e->stats.longest_pass_us, e->pass_us);

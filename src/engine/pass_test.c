@@ -102,11 +102,16 @@ static void coalescing(void **state)
 
 	(void)state;
 	rig_start(r);
+	rig_ms(r, 10);
 	rig_want(r, "x", "sets:a");
+	rig_sent(r, "quiet: not on the caller's stack", "");
+	ev_sim_settle(r->loop);
+	rig_sent(r, "quiet: in the same turn", "sets(+a)");
+	rig_want(r, "x", "sets:b");
 	ev_sim_advance(r->loop, ENGINE_DELAY_IDLE_US - 1);
-	rig_sent(r, "idle: not before 2 ms", "");
+	rig_sent(r, "after a pass: not before 2 ms", "");
 	ev_sim_advance(r->loop, 1);
-	rig_sent(r, "idle: at 2 ms", "sets(+a)");
+	rig_sent(r, "after a pass: at 2 ms", "sets(+b)");
 
 	for (unsigned i = 0; i < 100; i++) { /* an event each millisecond */
 		char claims[24];
